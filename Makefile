@@ -1,0 +1,62 @@
+# The one door: everything that a developer or the CI does is a target of this file.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := postgresql,mariadb,neo4j,test
+# Worker processes of the tests, e.g. 4, or auto.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format integration bench constraints clean venv
+
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## Tachyon at work on a sample cluster; DATA=file for one of your own
+	DATA="$(DATA)" $(BIN)/python -m tachyon.cli.demo
+
+test: $(STAMP) ## Tests that need no server (under five minutes)
+	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+lint: $(STAMP) ## Style, formatting, types, layers, Cypher
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/cypher_lint/lint.py
+
+format: $(STAMP) ## Put the sources into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+integration: $(STAMP) ## Tests against real PostgreSQL, MariaDB and Neo4j, installed when absent
+	$(BIN)/pytest -m integration --timeout 600 $(ARGS)
+
+bench: $(STAMP) ## Measurements; BENCH_SMALL=1 for a quick round
+	$(BIN)/python -m benchmarks $(ARGS)
+
+venv: $(STAMP) ## The virtual environment in .venv, with all extras
+
+# ensurepip is a Debian package of its own, and not always there.
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -q && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3-venv && \
+	  $(PYTHON) -m venv $(VENV); } || { \
+	  echo "cannot make a virtual environment: install Debian's python3-venv" >&2; exit 1; }
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+constraints: ## Renew constraints.txt from the newest versions that pyproject.toml allows
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -e '.[$(EXTRAS)]'
+	{ sed -n '/^#/p' constraints.txt; $(BIN)/pip freeze --exclude-editable; } > constraints.txt.new
+	mv constraints.txt.new constraints.txt
+	@touch $(STAMP)
+
+clean: ## Remove the virtual environment and every cache in the checkout
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
