@@ -39,7 +39,7 @@ def build_storage(
     total, places = _lay_out(sizes.astype(np.int64), pools, load, rng)
     used = np.bincount(places, weights=sizes, minlength=pools).astype(np.int64)
     numbers = np.bincount(places, minlength=pools)
-    keys = _add_pools(cluster, total, used, numbers, compute.zones, rng)
+    keys = _add_pools(cluster, total, used, numbers, compute.zones)
     cluster.flavors.extend(
         Flavor(id=f"volume-type-{b}", name=b, extra_specs={"volume_backend_name": b})
         for b in _BACKENDS
@@ -66,19 +66,17 @@ def _add_pools(
     used: Ints,
     numbers: Ints,
     zones: list[str],
-    rng: np.random.Generator,
 ) -> list[str]:
-    """Add storage hosts and pools; return the uuids of the pools."""
+    """Add storage hosts and pools, known by their names as in Cinder; return those of the pools."""
     count = len(used)
-    keys = uuids(count, rng)
-    hosts = uuids(-(-count // _POOLS_PER_HOST), rng)
-    for number, uuid in enumerate(hosts):
+    keys: list[str] = []
+    for number in range(-(-count // _POOLS_PER_HOST)):
         backend = _BACKENDS[number % len(_BACKENDS)]
         host = f"storage-{number // len(_BACKENDS) + 1:02d}@{backend}"
         zone = zones[number % len(zones)]
         cluster.providers.append(
             ResourceProvider(
-                uuid=uuid,
+                uuid=host,
                 name=host,
                 type="storage",
                 availability_zone=zone,
@@ -88,12 +86,13 @@ def _add_pools(
         )
         for row in range(number * _POOLS_PER_HOST, min((number + 1) * _POOLS_PER_HOST, count)):
             held = int(used[row])
+            keys.append(f"{host}#pool-{row % _POOLS_PER_HOST + 1}")
             cluster.providers.append(
                 ResourceProvider(
                     uuid=keys[row],
-                    name=f"{host}#pool-{row % _POOLS_PER_HOST + 1}",
+                    name=keys[row],
                     type="pool",
-                    parent_uuid=uuid,
+                    parent_uuid=host,
                     availability_zone=zone,
                     inventories={"DISK_GB": Inventory(total=total, max_unit=total)},
                     extra={
