@@ -127,9 +127,10 @@ def properties(kind: Kind, before: Entity | None, after: Entity) -> dict[str, An
         if before is None or getattr(before, name) != now:
             found[name] = now
     for name in JSON_FIELDS.get(kind, ()):
-        now = getattr(after, name)
-        if before is None or getattr(before, name) != now:
-            found[name] = to_json(now)
+        # As texts, since True, 1 and 1.0 are equal but not the same.
+        text = to_json(getattr(after, name))
+        if before is None or to_json(getattr(before, name)) != text:
+            found[name] = text
     return found
 
 

@@ -89,7 +89,8 @@ _RECORD_ROWS: dict[Kind, str] = {
   [(n)-[:HAS_EXTRA_SPEC]->(x:ExtraSpec) | [x.key, x.value]] AS extra_specs""",
 }
 
-# One record of lists: 35 times as cheap to decode as one record per consumer.
+# One record of lists: 35 times as cheap to decode as one record per consumer. Milliseconds are
+# rounded down, seconds towards the epoch; so microseconds before 1970 come of the former.
 _NULLABLE = ("status", "bootable", "attachments", "metadata", "scheduler_hints", "extra")
 _CONSUMER_COLUMNS = (
     """
@@ -98,7 +99,7 @@ WITH n,
   head([(n)-[:OF_TYPE]->(f:Flavor) | f.id]) AS flavor_id,
   head([(n)-[:MEMBER_OF]->(g:ServerGroup) | g.uuid]) AS server_group,
   head([(n)-[:PINNED_TO]->(z:AvailabilityZone) | z.name]) AS pinned_az,
-  n.created_at.epochSeconds * 1000000 + n.created_at.microsecond AS created_at
+  n.created_at.epochMillis * 1000 + n.created_at.microsecond % 1000 AS created_at
 ORDER BY n.position
 RETURN collect(n.position) AS position"""
     + "".join(
