@@ -9,7 +9,7 @@ import numpy as np
 
 from tachyon.graph.simulation.metrics import class_metrics, counted, imbalance
 from tachyon.graph.simulation.state import VirtualState
-from tachyon.graph.view.columns import F64, I64, Bool
+from tachyon.graph.view.columns import F64, I32, I64, Bool
 from tachyon.graph.view.view import View
 
 #: Metrics that an evaluation gives for each candidate and class.
@@ -65,122 +65,123 @@ class _Moves:
     def __init__(
         self, state: VirtualState, consumers: I64, targets: I64, mask: Bool | None
     ) -> None:
-        self.state = state
         self.view: View = state.view
         self.mask = mask
-        self.targets = targets
+        self.source = state.homes()[consumers]
+        self.target = targets
         self.demand = self.view.consumers.demand[consumers]
-        homes = self.view.consumers.home[consumers].astype(np.int64)
-        moved, at = state.moved_homes()
-        if moved.size:
-            overlay = self._overlay(moved, at)
-            homes = np.where(overlay[consumers] >= 0, overlay[consumers], homes)
-        self.homes = homes
-
-    def _overlay(self, moved: I64, at: I64) -> I64:
-        overlay = np.full(self.view.consumer_rows, -1, np.int64)
-        known = moved < self.view.consumer_rows
-        overlay[moved[known]] = at[known]
-        return overlay
-
-    @cached_property
-    def used(self) -> I64:
-        return self.state.used()
+        self.used = state.used()
+        self.known: Bool = (self.source >= 0) & (self.source != targets)
 
     def feasible(self) -> Bool:
         """Return which moves pass every check of recording a MOVE."""
         inv = self.view.inventories
         first = self.view.resource_columns
-        ok: Bool = (self.homes >= 0) & (self.homes != self.targets)
-        for column in range(first):
-            wanted = self.demand[:, column]
-            asked = wanted > 0
-            if not asked.any():
-                continue
-            at = self.targets
-            fits = (self.used[at, column] + wanted <= inv.capacity[at, column]) & inv.has[
-                at, column
-            ]
-            fits &= (wanted >= inv.min_unit[at, column]) & (wanted <= inv.max_unit[at, column])
-            steps = inv.step_size[at, column]
-            if (steps > 1).any():
-                fits &= wanted % np.maximum(steps, 1) == 0
-            ok &= fits | ~asked
-        return ok
+        wanted = self.demand[:, :first]
+        fits = self.used.take(self.target, 0)[:, :first] + wanted
+        # Without inventory the capacity is 0, so that nothing fits.
+        ok = fits <= inv.capacity.take(self.target, 0)[:, :first]
+        for limit, bites, breaks in (
+            (inv.min_unit, "min", np.less),
+            (inv.max_unit, "max", np.greater),
+            (inv.step_size, "step", _off_step),
+        ):
+            if _bites(self.view, limit, bites):
+                ok &= ~breaks(wanted, limit.take(self.target, 0)[:, :first])
+        ok |= wanted == 0
+        feasible: Bool = ok.all(axis=1) & self.known
+        return feasible
+
+    @cached_property
+    def share(self) -> F64:
+        """P × C: 1 / capacity of the providers that count, 0 of the others."""
+        view = self.view
+        if self.mask is None and "share" in view.memo:
+            known: F64 = view.memo["share"]
+            return known
+        counts = view.capacity > 0
+        if self.mask is not None:
+            counts &= self.mask[:, np.newaxis]
+        share = np.divide(1.0, view.capacity, out=np.zeros(view.capacity.shape), where=counts)
+        if self.mask is None:
+            view.memo["share"] = share
+        return share
+
+    @cached_property
+    def sizes(self) -> I64:
+        """C: how many providers count for each column; 1 where there is none."""
+        sizes: I64 = np.maximum(np.count_nonzero(self.share, axis=0), 1)
+        return sizes
 
     def metric(self, name: str) -> F64:
-        """Return a metric after each move, K × C."""
-        out = np.zeros(self.demand.shape)
-        for column in range(self.demand.shape[1]):
-            out[:, column] = self._column(column, name)
+        """Return a metric after each move, K × C; NaN where there is no move."""
+        if name in ("mean", "std_deviation"):
+            out = self._moments(name)
+        else:
+            out = np.column_stack(
+                [self._column(column, name) for column in range(self.demand.shape[1])]
+            )
+        out[~self.known] = np.nan
         return out
 
+    def _moments(self, name: str) -> F64:
+        """Mean or deviation with two loads replaced; centred, so that nothing cancels."""
+        counts = self.share > 0
+        load: F64 = self.used * self.share
+        centre = load.sum(axis=0) / self.sizes
+        lost = self.demand * -self.share.take(self.source, 0)
+        won = self.demand * self.share.take(self.target, 0)
+        change = (lost + won) / self.sizes
+        if name == "mean":
+            moved: F64 = centre + change
+            return moved
+        centred = np.where(counts, load - centre, 0.0)
+        squares = np.einsum("pc,pc->c", centred, centred)
+        lost *= 2.0 * centred.take(self.source, 0) + lost
+        won *= 2.0 * centred.take(self.target, 0) + won
+        variance = (squares + lost + won) / self.sizes - change**2
+        deviation: F64 = np.sqrt(np.maximum(variance, 0.0))
+        return deviation
+
     def _column(self, column: int, name: str) -> F64:
-        view = self.view
-        rows = counted(view, column, self.mask)
+        rows = counted(self.view, column, self.mask)
         if not rows.size:
-            return np.zeros(self.targets.size)
-        counts = np.zeros(view.provider_rows, np.bool_)
-        counts[rows] = True
+            return np.zeros(self.target.size)
+        share = self.share[:, column]
         used = self.used[:, column]
-        capacity = view.capacity[:, column]
-        share: F64 = np.divide(1.0, capacity, out=np.zeros(view.provider_rows), where=counts)
-        load: F64 = used * share
         wanted = self.demand[:, column]
-        source, target = self.homes, self.targets
+        source, target = self.source, self.target
+        at_source, at_target = share[source] > 0, share[target] > 0
         if name == "providers_used":
-            now = np.count_nonzero(used[rows])
-            emptied = counts[source] & (used[source] == wanted) & (wanted > 0)
-            opened = counts[target] & (used[target] == 0) & (wanted > 0)
-            emptied_or_opened: F64 = now - emptied.astype(np.float64) + opened
-            return emptied_or_opened
-        before_s, before_t = load[source], load[target]
-        after_s: F64 = (used[source] - wanted) * share[source]
-        after_t: F64 = (used[target] + wanted) * share[target]
-        if name in ("mean", "std_deviation"):
-            return _moments(
-                load[rows], counts, source, target, before_s, before_t, after_s, after_t, name
-            )
-        low, high = _extremes(load, rows, source, target)
-        after_s = np.where(counts[source], after_s, np.nan)
-        after_t = np.where(counts[target], after_t, np.nan)
+            emptied = at_source & (used[source] == wanted) & (wanted > 0)
+            opened = at_target & (used[target] == 0) & (wanted > 0)
+            now: F64 = np.count_nonzero(used[rows]) - emptied.astype(np.float64) + opened
+            return now
+        low, high = _extremes(used * share, rows, source, target)
+        after_s = np.where(at_source, (used[source] - wanted) * share[source], np.nan)
+        after_t = np.where(at_target, (used[target] + wanted) * share[target], np.nan)
         if name == "min":
             return np.fmin(low, np.fmin(after_s, after_t))
         highest = np.fmax(high, np.fmax(after_s, after_t))
-        return highest if name == "max" else imbalance(highest, self._column(column, "mean"))
+        return highest if name == "max" else imbalance(highest, self._moments("mean")[:, column])
 
 
-def _moments(
-    loads: F64,
-    counts: Bool,
-    source: I64,
-    target: I64,
-    before_s: F64,
-    before_t: F64,
-    after_s: F64,
-    after_t: F64,
-    name: str,
-) -> F64:
-    """Mean or deviation with two loads replaced; centred, so that nothing cancels."""
-    size = loads.size
-    centre = loads.mean()
-    centred = loads - centre
-    total, squares = centred.sum(), (centred**2).sum()
-    change = np.where(counts[source], after_s - before_s, 0.0) + np.where(
-        counts[target], after_t - before_t, 0.0
-    )
-    mean = (total + change) / size
-    if name == "mean":
-        moved: F64 = centre + mean
-        return moved
-    of_source = np.where(counts[source], (after_s - centre) ** 2 - (before_s - centre) ** 2, 0.0)
-    of_target = np.where(counts[target], (after_t - centre) ** 2 - (before_t - centre) ** 2, 0.0)
-    variance = (squares + of_source + of_target) / size - mean**2
-    deviation: F64 = np.sqrt(np.maximum(variance, 0.0))
-    return deviation
+def _off_step(amount: I64, step: I64) -> Bool:
+    off: Bool = amount % np.maximum(step, 1) != 0
+    return off
 
 
-def _extremes(load: F64, rows: I64, source: I64, target: I64) -> tuple[F64, F64]:
+def _bites(view: View, limit: I64, name: str) -> bool:
+    """Tell whether a unit rule can refuse anything in this view: most clouds set none."""
+    key = ("bites", name)
+    if key not in view.memo:
+        has = view.inventories.has
+        most = view.consumers.demand.max(initial=0)
+        view.memo[key] = bool((limit[has] < most).any() if name == "max" else (limit > 1).any())
+    return bool(view.memo[key])
+
+
+def _extremes(load: F64, rows: I64, source: I32, target: I64) -> tuple[F64, F64]:
     """Return the least and greatest load among the others than source and target."""
     kept = min(3, rows.size)
     order = rows[np.argsort(load[rows], kind="stable")]

@@ -88,14 +88,18 @@ def _move(state: VirtualState, delta: Move) -> tuple[Effect, ...]:
             raise _same_place(delta)
         demand = view.consumers.demand[row].tolist()
         used = state.used_row(target)
-        for column, limit in enumerate(view.limits(target)[: view.resource_columns]):
+        limits = view.limits(target)
+        for column in view.resource_range:
             amount = demand[column]
-            if amount and (
-                not limit[0]
-                or used[column] + amount > limit[1]
-                or amount < limit[2]
-                or amount > limit[3]
-                or amount % limit[4]
+            if not amount:
+                continue
+            has, capacity, min_unit, max_unit, step = limits[column]
+            if (
+                not has
+                or used[column] + amount > capacity
+                or amount < min_unit
+                or amount > max_unit
+                or amount % step
             ):
                 if tree.has_children(target):
                     return _move_parts(state, row, delta, target)

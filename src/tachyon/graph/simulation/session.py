@@ -163,12 +163,7 @@ class Session:
         """Return a provider's usage by resource class (those it has an inventory of)."""
         row = self.view.provider_row(provider_uuid)
         used = self.state.used_row(row)
-        limits = self.view.limits(row)
-        return {
-            name: used[column]
-            for column, name in enumerate(self.view.classes[: self.view.resource_columns])
-            if limits[column][0]
-        }
+        return {name: used[column] for name, column in self.view.stocked(row)}
 
     def usage(self, provider_uuid: str) -> dict[str, Usage]:
         """Return a provider's usage and capacity by class and metric; raises `ProviderNotFound`."""
@@ -197,7 +192,10 @@ class Session:
         return self.state.used()
 
     def homes(self) -> I32:
-        """Return by consumer row of the view the provider row of its host (−1: nowhere)."""
+        """Return by consumer row of the view the provider row of its host (−1: nowhere).
+
+        Do not write to it.
+        """
         return self.state.homes()
 
     def consumers_of(self, provider_uuid: str) -> list[str]:

@@ -7,7 +7,7 @@ one number in `_placed`; a provider whose usage differs costs C numbers in `_blo
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class VirtualState:
 
     __slots__ = (
         "_block",
+        "_homes",
+        "_homes_dirty",
         "_placed",
         "_row_at",
         "_slots",
@@ -60,6 +62,8 @@ class VirtualState:
         self._block = array("q")
         self._used: I64 | None = None
         self._used_dirty: set[int] = set()
+        self._homes: I32 | None = None
+        self._homes_dirty: set[int] = set()
         #: Provider row → fields that differ from the record.
         self.fields: dict[int, dict[str, Any]] = {}
         #: Consumer row → flavor after a resize.
@@ -145,19 +149,23 @@ class VirtualState:
         """Yield the rows of consumers whose place was recorded by deltas."""
         return iter(self._placed)
 
-    def moved_homes(self) -> tuple[I64, I64]:
-        """Return consumer rows whose place was recorded, and the row of the host of each."""
-        rows = np.fromiter(self._placed, np.int64, len(self._placed))
-        homes = np.fromiter(map(self.home, self._placed), np.int64, len(self._placed))
-        return rows, homes
-
     def homes(self) -> I32:
-        """Return the host rows of all consumers of the base; a copy."""
-        homes = self.view.consumers.home.copy()
-        rows, moved = self.moved_homes()
-        known = rows < self.view.consumer_rows
-        homes[rows[known]] = moved[known]
-        return homes
+        """Return by consumer row of the base the row of its host; do not write to it.
+
+        Kept and brought up to date as `used` is.
+        """
+        if not self._placed:
+            return self.view.consumers.home
+        if self._homes is None:
+            self._homes = self.view.consumers.home.copy()
+            dirty: Iterable[int] = self._placed
+        else:
+            dirty = self._homes_dirty
+        for row in dirty:
+            if row < self.view.consumer_rows:
+                self._homes[row] = self.home(row)
+        self._homes_dirty.clear()
+        return self._homes
 
     def set_place(self, row: int, place: Place) -> Place | None:
         """Put a consumer somewhere and account for it; returns what was recorded before."""
@@ -165,6 +173,8 @@ class VirtualState:
         self._account(row, -1)
         self._placed[row] = place
         self._account(row, 1)
+        if self._homes is not None:
+            self._homes_dirty.add(row)
         return before
 
     def restore_place(self, row: int, before: Place | None) -> None:
@@ -175,6 +185,8 @@ class VirtualState:
         else:
             self._placed[row] = before
         self._account(row, 1)
+        if self._homes is not None:
+            self._homes_dirty.add(row)
 
     def move_simple(self, row: int, source: int, target: int, demand: list[int]) -> Place | None:
         """Move a simple consumer whole; the fast way of `set_place`."""
@@ -182,6 +194,8 @@ class VirtualState:
         self._placed[row] = target
         self._shift(source, demand, -1)
         self._shift(target, demand, 1)
+        if self._homes is not None:
+            self._homes_dirty.add(row)
         return before
 
     def _account(self, row: int, sign: int) -> None:
@@ -232,21 +246,20 @@ class VirtualState:
             return self.view.used
         if self._used is None:
             self._used = self.view.used.copy()
-            dirty = list(self._slots)
-        elif self._used_dirty:
-            dirty = list(self._used_dirty)
+            # Slots are given in order, so the block's rows stand in the order of the dictionary.
+            rows = np.fromiter(self._slots, np.int64, len(self._slots))
+            self._used[rows] = np.array(self._block, np.int64).reshape(-1, width)
         else:
-            return self._used
-        block = np.array(self._block, np.int64).reshape(-1, width)
-        slots = np.fromiter(map(self._slots.__getitem__, dirty), np.int64, len(dirty))
-        self._used[dirty] = block[slots // width]
+            for row in self._used_dirty:
+                self._used[row] = self.used_row(row)
         self._used_dirty.clear()
         return self._used
 
     def forget(self) -> None:
         """Free what is kept for speed only."""
-        self._used = None
+        self._used = self._homes = None
         self._used_dirty.clear()
+        self._homes_dirty.clear()
 
     def set_fields(self, row: int, fields: dict[str, Any]) -> dict[str, Any] | None:
         """Set fields of a provider; returns what was recorded before."""

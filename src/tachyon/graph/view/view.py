@@ -82,28 +82,21 @@ class View:
         self.codes = codes
         self.records = records
         self.metrics: tuple[Metric, ...] = tuple(metrics)
+        #: P and N: how many rows there are, those of removed entities included.
+        self.provider_rows: int = providers.alive.size
+        self.consumer_rows: int = consumers.alive.size
+        #: How many columns are resource classes; metrics stand behind them.
+        self.resource_columns: int = len(self.classes) - len(self.metrics)
+        self.resource_range = range(self.resource_columns)
+        #: Whatever is worked out from this view alone and worth keeping, by key.
         self.memo: dict[Any, Any] = {}
         self._limits: dict[int, tuple[Limit, ...]] = {}
-
-    @property
-    def provider_rows(self) -> int:
-        """P, the number of provider rows, those of removed ones included."""
-        return int(self.providers.alive.size)
-
-    @property
-    def consumer_rows(self) -> int:
-        """N, the number of consumer rows, those of removed ones included."""
-        return int(self.consumers.alive.size)
+        self._stocked: dict[int, tuple[tuple[str, int], ...]] = {}
 
     @property
     def tree(self) -> Tree:
         """The provider trees."""
         return self.providers.tree
-
-    @property
-    def resource_columns(self) -> int:
-        """How many columns are resource classes; metrics stand behind them."""
-        return len(self.classes) - len(self.metrics)
 
     @property
     def capacity(self) -> F64:
@@ -129,6 +122,18 @@ class View:
                     inv.step_size[row].tolist(),
                     strict=True,
                 )
+            )
+        return found
+
+    def stocked(self, row: int) -> tuple[tuple[str, int], ...]:
+        """Return the resource classes that a provider has an inventory of, with their columns."""
+        found = self._stocked.get(row)
+        if found is None:
+            limits = self.limits(row)
+            found = self._stocked[row] = tuple(
+                (name, column)
+                for column, name in enumerate(self.classes[: self.resource_columns])
+                if limits[column][0]
             )
         return found
 
