@@ -10,6 +10,7 @@ import msgspec
 
 from tachyon.graph.deltas import SessionRecord
 from tachyon.graph.entities import (
+    KIND_OF,
     Allocations,
     Attachment,
     Consumer,
@@ -18,7 +19,6 @@ from tachyon.graph.entities import (
     ResourceProvider,
     key_of,
 )
-from tachyon.graph.entities import KIND_OF as KIND_OF
 from tachyon.graph.mutations import PutConsumer, PutProvider
 from tachyon.graph.store import Change, Snapshot, Store
 
@@ -32,7 +32,7 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 def host(uuid: str, **fields: Any) -> ResourceProvider:
     """A compute host with 16 VCPU and 32 GiB of memory."""
     defaults: dict[str, Any] = {
-        "name": f"name-{uuid}",
+        "name": f"name-{uuid}"[:255],
         "inventories": {"VCPU": Inventory(total=16), "MEMORY_MB": Inventory(total=32768)},
     }
     return ResourceProvider(uuid=uuid, **(defaults | fields))
@@ -68,7 +68,9 @@ def put(store: Store, *entities: ResourceProvider | Consumer) -> int:
 
 
 def image_of(entities: Iterable[Entity]) -> Image:
-    return {(KIND_OF[type(e)], key_of(e)): msgspec.to_builtins(e) for e in entities}
+    return {
+        (KIND_OF[type(e)], key_of(e)): msgspec.json.decode(msgspec.json.encode(e)) for e in entities
+    }
 
 
 def contents(store: Store) -> Image:
@@ -108,9 +110,7 @@ def consumers_of(snapshot: Snapshot) -> list[Consumer]:
         held[consumer].setdefault(names[provider], {})[resource_class] = amount
     fields = [name for name in Consumer.__struct_fields__ if name != "allocations"]
     consumers = []
-    for key, *values in zip(
-        columns.key, *(getattr(columns, name) for name in fields), strict=True
-    ):
+    for key, *values in zip(columns.key, *(getattr(columns, name) for name in fields), strict=True):
         row = dict(zip(fields, values, strict=True))
         if row["created_at"] is not None:
             row["created_at"] = EPOCH + timedelta(microseconds=row["created_at"])

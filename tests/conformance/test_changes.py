@@ -28,7 +28,14 @@ def busy_history(store: Store) -> None:
     store.apply([PutFlavor(flavor=Flavor(id="f", extra_specs={"a": "b"}))])
     put(store, instance("c2", "p1"), instance("c3", "numa"))
     store.apply([PatchConsumer(uuid="c1", allocations={"p2": {"VCPU": 1}}, metadata={"k": [1]})])
-    store.apply([PatchProvider(uuid="p1", inventories={"VCPU": Inventory(total=99), "MEMORY_MB": Inventory(total=1)})])
+    store.apply(
+        [
+            PatchProvider(
+                uuid="p1",
+                inventories={"VCPU": Inventory(total=99), "MEMORY_MB": Inventory(total=1)},
+            )
+        ]
+    )
     store.apply([RemoveConsumer(uuid="c2")])
     store.apply([PutFlavor(flavor=Flavor(id="f", vcpus=3))])
     store.apply([RemoveProvider(uuid="p2", cascade=True)])

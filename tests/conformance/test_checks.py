@@ -126,9 +126,7 @@ def test_an_inventory_in_use_is_not_removed(cluster: Store) -> None:
 def test_what_is_freed_in_the_same_transaction_can_go(store: Store) -> None:
     """Checks look at the state after the whole transaction, in whatever order it comes about."""
     put(store, host("p1"), host("p2", parent_uuid="p1"), instance("c1", "p2"))
-    store.apply(
-        [RemoveProvider(uuid="p1"), RemoveProvider(uuid="p2"), RemoveConsumer(uuid="c1")]
-    )
+    store.apply([RemoveProvider(uuid="p1"), RemoveProvider(uuid="p2"), RemoveConsumer(uuid="c1")])
     assert contents(store) == {}
 
 

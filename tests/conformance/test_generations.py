@@ -24,9 +24,7 @@ from .cluster import consumer_in, host, instance, provider_in, put
 def generations(store: Store) -> dict[str, int]:
     snapshot = store.load()
     found = {p.uuid: p.generation for p in snapshot.providers}
-    return found | dict(
-        zip(snapshot.consumers.uuid, snapshot.consumers.generation, strict=True)
-    )
+    return found | dict(zip(snapshot.consumers.uuid, snapshot.consumers.generation, strict=True))
 
 
 def test_an_empty_store_is_at_generation_zero(store: Store) -> None:
@@ -72,7 +70,12 @@ def test_placed_tells_when_the_allocations_last_changed(store: Store) -> None:
 
 def test_a_change_of_one_share_touches_only_that_provider(store: Store) -> None:
     """A provider on which the consumer holds what it held is not involved."""
-    put(store, host("p1"), host("p2"), instance("c", allocations={"p1": {"VCPU": 1}, "p2": {"VCPU": 1}}))
+    put(
+        store,
+        host("p1"),
+        host("p2"),
+        instance("c", allocations={"p1": {"VCPU": 1}, "p2": {"VCPU": 1}}),
+    )
     store.apply([PatchConsumer(uuid="c", allocations={"p1": {"VCPU": 1}, "p2": {"VCPU": 2}})])
     assert generations(store) == {"p1": 1, "p2": 2, "c": 2}
 

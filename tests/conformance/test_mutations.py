@@ -133,7 +133,10 @@ PROVIDER_PATCHES = {
     "availability_zone": "az",
     "aggregates": ("b", "a"),
     "traits": ("B", "A"),
-    "inventories": {"VCPU": Inventory(total=8, allocation_ratio=16.0), "DISK_GB": Inventory(total=1)},
+    "inventories": {
+        "VCPU": Inventory(total=8, allocation_ratio=16.0),
+        "DISK_GB": Inventory(total=1),
+    },
     "extra": {"a": [1]},
 }
 
@@ -248,7 +251,13 @@ RECORDS: list[tuple[AnyMutation, AnyMutation, RemoveRecord]] = [
     (
         PutFlavor(
             flavor=Flavor(
-                id="f", name="m1", vcpus=1, memory_mb=2, disk_gb=3, ephemeral_gb=4, swap_mb=5,
+                id="f",
+                name="m1",
+                vcpus=1,
+                memory_mb=2,
+                disk_gb=3,
+                ephemeral_gb=4,
+                swap_mb=5,
                 extra_specs={"hw:cpu_policy": "dedicated", "trait:X": "required"},
             )
         ),

@@ -250,14 +250,14 @@ def test_a_commit_applies_and_closes_in_one(store: Store, committing: SessionRec
     applied = store.commit_session("s1", [MOVE], guard, version=0, closed_at=NOON)
     assert applied == Applied(2, 3)
     assert consumer_in(store, "c1").allocations == {"p2": {"VCPU": 2}}
-    assert store.session("s1") == replace(
-        committing, status="committed", closed_at=NOON, version=1
-    )
+    assert store.session("s1") == replace(committing, status="committed", closed_at=NOON, version=1)
     assert store.deltas("s1") == moves(1)
     assert [c.generation for c in store.changes(1).changes] == [2, 2, 2]
 
 
-def test_a_commit_without_effect_closes_the_session(store: Store, committing: SessionRecord) -> None:
+def test_a_commit_without_effect_closes_the_session(
+    store: Store, committing: SessionRecord
+) -> None:
     """Nothing to change is no reason to stay open."""
     assert store.commit_session("s1", [], Expected(), version=0, closed_at=NOON) == Applied(1, 0)
     assert store.session("s1").status == "committed"

@@ -81,7 +81,7 @@ def test_writers_in_threads_lose_nothing(store: Store) -> None:
         return [put(store, instance(f"{thread}-{n}", "p1")) for n in range(ROUNDS)]
 
     generations = together(*[lambda t=t: write(t) for t in range(THREADS)])
-    assert sorted(sum(generations, [])) == list(range(2, 2 + THREADS * ROUNDS))
+    assert sorted(g for some in generations for g in some) == list(range(2, 2 + THREADS * ROUNDS))
     assert store.generation() == 1 + THREADS * ROUNDS
     assert len(store.load().consumers.uuid) == THREADS * ROUNDS
     assert replayed({}, store.changes(0).changes) == contents(store)
@@ -132,6 +132,7 @@ def test_readers_see_whole_transactions(store: Store) -> None:
                 for g in range(since + 1, feed.generation + 1)
             }
             assert set(per_generation.values()) <= {0, 22}
+
     together(write, read, read)
 
 

@@ -12,16 +12,20 @@ from .cluster import consumer_in, contents, host, image_of, instance, provider_i
 
 ODD = [
     "a", "A", "á", "a\u0301", "å", "Å", "ß", "ss", "SS", "ı", "i", "İ", "straße",
-    "a ", " a", "a  ", "\u00a0a", "a\u200b", "日本語", "🚀", "🚀🚀", "👩‍👩‍👧", "\U0010ffff", "'", '"', "\\",
-    "%s", "%(a)s", ":a", "?", "$1", "{a}", "--", "/*", "NULL", "0", "00", "x" * 255, "é" * 255,
-    "🚀" * 255, "Ω", "Ω", "ﬁ", "fi",
+    "a ", " a", "a  ", "\u00a0a", "a\u200b", "日本語", "🚀", "🚀🚀", "\U0010ffff",
+    "\U0001f469\u200d\U0001f467", "'", '"', "\\", "%s", "%(a)s", ":a", "?", "$1", "{a}", "--",
+    "/*", "NULL", "0", "00", "x" * 255, "é" * 255, "🚀" * 255, "\u2126", "\u03a9", "\ufb01", "fi",
 ]  # fmt: skip
 
 
 def test_keys_that_differ_are_different(store: Store) -> None:
     """No two keys are taken for one: not by case, accents, width or trailing spaces."""
     assert len(set(ODD)) == len(ODD)
-    put(store, *[host(key) for key in ODD], *[instance(key, key, metadata={"k": key}) for key in ODD])
+    put(
+        store,
+        *[host(key) for key in ODD],
+        *[instance(key, key, metadata={"k": key}) for key in ODD],
+    )
     snapshot = store.load()
     assert [p.uuid for p in snapshot.providers] == ODD
     assert list(snapshot.consumers.uuid) == ODD
@@ -50,7 +54,10 @@ def test_names_of_all_sorts_are_kept(store: Store, text: str) -> None:
     put(store, provider)
     store.apply([PutFlavor(flavor=Flavor(id=text, name=text, extra_specs={text: text}))])
     found = contents(store)
-    assert found["flavor", text] == image_of([Flavor(id=text, name=text, extra_specs={text: text})])["flavor", text]
+    assert (
+        found["flavor", text]
+        == image_of([Flavor(id=text, name=text, extra_specs={text: text})])["flavor", text]
+    )
     assert provider_in(store, text) == ResourceProvider(
         **{n: getattr(provider, n) for n in provider.__struct_fields__} | {"generation": 1}
     )

@@ -75,9 +75,7 @@ def _finish_consumers(work: WorkingSet, generation: int) -> set[str]:
 
 def _parents_first(changes: list[EntityChange]) -> list[EntityChange]:
     """Order created providers so that a parent is written before its children."""
-    created = {
-        c.key: c for c in changes if c.kind == "provider" and c.before is None and c.after
-    }
+    created = {c.key: c for c in changes if c.kind == "provider" and c.before is None and c.after}
     if not any(cast(ResourceProvider, c.after).parent_uuid in created for c in created.values()):
         return changes
     ordered: dict[str, EntityChange] = {}
