@@ -15,7 +15,7 @@ help: ## What there is
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Tachyon at work on a sample cluster; DATA=file for one of your own
-	DATA="$(DATA)" $(BIN)/python -m tachyon.cli.demo
+	$(BIN)/python -m tachyon.cli.demo
 
 test: $(STAMP) ## Tests that need no server (under five minutes)
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
