@@ -6,6 +6,7 @@ bytes become line and column, and the keys are found by trying.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,8 @@ def line_and_column(data: bytes, message: str) -> tuple[str, str]:
     found = _BYTE.search(message)
     reason = message[: found.start()] if found else message
     position = int(found.group(1)) if found else len(data)
+    if "trailing" in reason:
+        position -= 1  # the decoder has gone past the first of them
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -50,7 +53,9 @@ def wrong_field(data: bytes, kind: Any, message: str) -> tuple[str, str]:
     if is_key:
         path.append(None)
     if None in path:
-        _name_keys(msgspec.json.decode(data), kind, path, reason)
+        # What cannot be decoded without types either (1e999) keeps its unnamed keys.
+        with contextlib.suppress(msgspec.DecodeError):
+            _name_keys(msgspec.json.decode(data), kind, path, reason)
     if is_key:
         reason = f"as a key: {reason}"
     return "$" + "".join(_written(step) for step in path), reason

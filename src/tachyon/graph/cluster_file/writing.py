@@ -11,9 +11,10 @@ import gzip
 import os
 import secrets
 from collections.abc import Callable
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import field
@@ -23,41 +24,66 @@ from tachyon.graph.cluster_file.checking import LISTS, bad_file, check
 from tachyon.graph.cluster_file.content import FORMAT, VERSION, ClusterFile, MetricSeries
 
 
-class _Inventory(entities.Inventory, frozen=True, omit_defaults=True):
+class _Sparse:
+    """Mixed into a record so that encoding it leaves out what has its default value.
+
+    msgspec leaves out a value that *is* the default, so equal values are made the same object.
+    """
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        record = cast(msgspec.Struct, self)
+        for name, default in _defaults(type(record)):
+            value = getattr(record, name)
+            if value is not default and value == default:
+                msgspec.structs.force_setattr(record, name, default)
+
+
+@cache
+def _defaults(record: type[msgspec.Struct]) -> list[tuple[str, Any]]:
+    return [
+        (f.name, f.default)
+        for f in msgspec.structs.fields(record)
+        if f.default is not msgspec.NODEFAULT and f.default is not None
+    ]
+
+
+class _Inventory(_Sparse, entities.Inventory, frozen=True, omit_defaults=True):
     pass
 
 
-class _Provider(entities.ResourceProvider, frozen=True, kw_only=True, omit_defaults=True):
+class _Provider(_Sparse, entities.ResourceProvider, frozen=True, kw_only=True, omit_defaults=True):
     inventories: dict[entities.Symbol, _Inventory] = field(  # type: ignore[assignment]
         default_factory=dict
     )
 
 
-class _Attachment(entities.Attachment, frozen=True, omit_defaults=True):
+class _Attachment(_Sparse, entities.Attachment, frozen=True, omit_defaults=True):
     pass
 
 
-class _Consumer(entities.Consumer, frozen=True, kw_only=True, omit_defaults=True):
+class _Consumer(_Sparse, entities.Consumer, frozen=True, kw_only=True, omit_defaults=True):
     attachments: tuple[_Attachment, ...] = ()
 
 
-class _Flavor(entities.Flavor, frozen=True, omit_defaults=True):
+class _Flavor(_Sparse, entities.Flavor, frozen=True, omit_defaults=True):
     pass
 
 
-class _Project(entities.Project, frozen=True, omit_defaults=True):
+class _Project(_Sparse, entities.Project, frozen=True, omit_defaults=True):
     pass
 
 
-class _ServerGroup(entities.ServerGroup, frozen=True, omit_defaults=True):
+class _ServerGroup(_Sparse, entities.ServerGroup, frozen=True, omit_defaults=True):
     pass
 
 
-class _HostAggregate(entities.HostAggregate, frozen=True, omit_defaults=True):
+class _HostAggregate(_Sparse, entities.HostAggregate, frozen=True, omit_defaults=True):
     pass
 
 
-class _AvailabilityZone(entities.AvailabilityZone, frozen=True, omit_defaults=True):
+class _AvailabilityZone(_Sparse, entities.AvailabilityZone, frozen=True, omit_defaults=True):
     pass
 
 

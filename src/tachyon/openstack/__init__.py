@@ -1,0 +1,1 @@
+"""The outside: everything that speaks the language of a cloud's services."""

@@ -1,0 +1,469 @@
+"""Captured answers of a cloud's services as a cluster.
+
+A capture is a folder of JSON files, each one answer: `{"request": {"service", "method", "path",
+"headers"}, "status", "body"}`. What a file holds is told from its request, not from its name, so
+that any part of a cloud can be captured in any order. docs/cluster-files.md says which requests
+are understood, and what stands in for those that are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from tachyon.graph.cluster_file import ClusterFile, bad_file, check, unpacked
+from tachyon.graph.entities import (
+    AMOUNT_MAX,
+    Allocations,
+    Attachment,
+    AvailabilityZone,
+    Consumer,
+    Flavor,
+    HostAggregate,
+    Inventory,
+    Project,
+    ResourceProvider,
+    Resources,
+    ServerGroup,
+)
+from tachyon.graph.mutations import Cluster
+
+Answer = dict[str, Any]
+
+_COMPUTE = "nova-compute"
+_VOLUME = "cinder-volume"
+#: What a compute host has of each class, in the fields of a hypervisor before Nova API 2.88.
+_HYPERVISOR_TOTALS = {"VCPU": "vcpus", "MEMORY_MB": "memory_mb", "DISK_GB": "local_gb"}
+
+
+class _Request(Struct):
+    service: str
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class _Captured(Struct):
+    request: _Request
+    status: int
+    body: Any
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The microversion that the answer was asked for in; (0, 0) if none was."""
+        found = re.search(r"(\d+)\.(\d+)$", self.request.headers.get("OpenStack-API-Version", ""))
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+#: Answers that list things: service, path, member of the body, key of each entry.
+_LISTS = (
+    ("nova", r"/os-hypervisors/detail", "hypervisors", "id"),
+    ("nova", r"/os-services", "services", "id"),
+    ("nova", r"/os-aggregates", "aggregates", "id"),
+    ("nova", r"/os-availability-zone/detail", "availabilityZoneInfo", "zoneName"),
+    ("nova", r"/os-server-groups", "server_groups", "id"),
+    ("nova", r"/flavors/detail", "flavors", "id"),
+    ("nova", r"/servers/detail", "servers", "id"),
+    ("keystone", r"/projects", "projects", "id"),
+    ("cinder", r"/os-services", "services", "host"),
+    ("cinder", r"/scheduler-stats/get_pools", "pools", "name"),
+    ("cinder", r"/types", "volume_types", "id"),
+    ("cinder", r"/volumes/detail", "volumes", "id"),
+    ("placement", r"/resource_providers", "resource_providers", "uuid"),
+)
+#: Answers about one thing: service, path with its uuid, member of the body.
+_SINGLES = (
+    ("placement", r"/resource_providers/([^/]+)/inventories", "inventories"),
+    ("placement", r"/resource_providers/([^/]+)/traits", "traits"),
+    ("placement", r"/resource_providers/([^/]+)/allocations", "provider_allocations"),
+    ("placement", r"/allocations/([^/]+)", "allocations"),
+)
+
+
+class _Capture:
+    """All answers, sorted: by (service, what), then by key."""
+
+    def __init__(self, answers: Iterable[_Captured]) -> None:
+        self._found: dict[tuple[str, str], dict[str, Any]] = {}
+        # What newer microversions say wins, but what only older ones say (a hypervisor's totals)
+        # is kept.
+        for answer in sorted(answers, key=lambda a: a.version):
+            if answer.request.method == "GET" and answer.status == 200:
+                self._sort_in(answer)
+
+    def _sort_in(self, answer: _Captured) -> None:
+        service, path = answer.request.service, answer.request.path.partition("?")[0]
+        for wanted, pattern, member, key in _LISTS:
+            if service == wanted and re.fullmatch(pattern, path):
+                known = self._found.setdefault((service, member), {})
+                for entry in answer.body[member]:
+                    name = str(entry[key])
+                    if (service, member) == ("cinder", "services"):
+                        name = f"{entry['binary']} {name}"
+                    known[name] = {**known.get(name, {}), **entry}
+        for wanted, pattern, member in _SINGLES:
+            if service == wanted and (found := re.fullmatch(pattern, path)):
+                body = answer.body[member.removeprefix("provider_")]
+                self._found.setdefault((service, member), {})[found[1]] = body
+
+    def all(self, service: str, what: str) -> list[Answer]:
+        """Return the listed things of a kind."""
+        return list(self._found.get((service, what), {}).values())
+
+    def about(self, what: str) -> dict[str, Any]:
+        """Return Placement's answers of a kind by the uuid that they are about."""
+        return self._found.get(("placement", what), {})
+
+
+def read_captured(path: str | os.PathLike[str]) -> ClusterFile:
+    """Read a folder of captured answers.
+
+    Raises:
+        ClusterFileError: a file is no captured answer, the capture holds no compute host, or what
+            it says does not fit together; names the file or the place in the cluster.
+    """
+    name = os.fspath(path)
+    try:
+        files = sorted(p for p in Path(path).iterdir() if p.suffix == ".json")
+    except OSError as error:
+        raise bad_file(name, [("", f"cannot be read: {error.strerror}")]) from error
+    capture = _Capture([_answer(file) for file in files])
+    if not capture.all("nova", "hypervisors"):
+        raise bad_file(name, [("", "no answer to GET /os-hypervisors/detail was captured")])
+    try:
+        content = ClusterFile(
+            cluster=_cluster(capture), generated_by=f"captured answers in {Path(path).name}"
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = f"an answer has not the form that its service gives it: {error!r}"
+        raise bad_file(name, [("", reason)]) from error
+    check(content, name)
+    return content
+
+
+def _answer(file: Path) -> _Captured:
+    try:
+        return msgspec.json.decode(unpacked(file, name=str(file)), type=_Captured)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad_file(str(file), [("", f"is no captured answer: {error}")]) from error
+
+
+def _cluster(capture: _Capture) -> Cluster:
+    cluster = Cluster(
+        flavors=[*_flavors(capture), *_volume_types(capture)],
+        projects=[
+            Project(external_id=p["id"], name=p["name"])
+            for p in capture.all("keystone", "projects")
+        ],
+        server_groups=[_server_group(g) for g in capture.all("nova", "server_groups")],
+        host_aggregates=[
+            HostAggregate(
+                name=a["name"],
+                uuid=a.get("uuid"),
+                availability_zone=a["availability_zone"],
+                metadata=a["metadata"],
+            )
+            for a in capture.all("nova", "aggregates")
+        ],
+        providers=[*_hosts(capture), *_children(capture), *_storage(capture)],
+    )
+    zones = {z for p in cluster.providers if (z := p.availability_zone) is not None}
+    zones |= {z for a in cluster.host_aggregates if (z := a.availability_zone) is not None}
+    cluster.availability_zones = [AvailabilityZone(name=zone) for zone in sorted(zones)]
+    cluster.consumers = [*_instances(capture, cluster), *_volumes(capture, cluster)]
+    return cluster
+
+
+def _flavors(capture: _Capture) -> list[Flavor]:
+    return [
+        Flavor(
+            id=f["id"],
+            name=f["name"],
+            vcpus=f["vcpus"],
+            memory_mb=f["ram"],
+            disk_gb=f["disk"],
+            ephemeral_gb=f["OS-FLV-EXT-DATA:ephemeral"],
+            swap_mb=int(f["swap"] or 0),
+            extra_specs=f.get("extra_specs", {}),
+        )
+        for f in capture.all("nova", "flavors")
+    ]
+
+
+def _volume_types(capture: _Capture) -> list[Flavor]:
+    return [
+        Flavor(id=t["id"], name=t["name"], extra_specs=t.get("extra_specs", {}))
+        for t in capture.all("cinder", "volume_types")
+    ]
+
+
+def _server_group(group: Answer) -> ServerGroup:
+    policy = group["policy"] if "policy" in group else group["policies"][0]
+    return ServerGroup(
+        uuid=group["id"], name=group["name"], policy=policy, rules=group.get("rules") or {}
+    )
+
+
+def _hosts(capture: _Capture) -> list[ResourceProvider]:
+    services = {s["host"]: s for s in capture.all("nova", "services") if s["binary"] == _COMPUTE}
+    aggregates: dict[str, list[str]] = {}
+    for aggregate in capture.all("nova", "aggregates"):
+        for host in aggregate["hosts"]:
+            aggregates.setdefault(host, []).append(aggregate["name"])
+    inventories = capture.about("inventories")
+    traits = capture.about("traits")
+    hypervisors = capture.all("nova", "hypervisors")
+    # What a virt driver can do is the same on every host of its kind and version.
+    like: dict[Any, str] = {_kind(h): h["id"] for h in hypervisors if h["id"] in traits}
+    model: Answer = next((inventories[h["id"]] for h in hypervisors if h["id"] in inventories), {})
+    hosts = []
+    for hypervisor in hypervisors:
+        # The host is that of the nova-compute service; a hypervisor may call itself otherwise.
+        host = hypervisor["service"]["host"]
+        service = {**hypervisor, **services.get(host, {})}
+        uuid: str = hypervisor["id"]
+        similar = like.get(_kind(hypervisor), uuid)
+        hosts.append(
+            ResourceProvider(
+                uuid=uuid,
+                name=host,
+                type="baremetal" if hypervisor["hypervisor_type"] == "ironic" else "compute",
+                status=service["status"],
+                state=service["state"],
+                disabled_reason=hypervisor["service"]["disabled_reason"],
+                availability_zone=service.get("zone"),
+                aggregates=tuple(aggregates.get(host, ())),
+                traits=tuple(sorted(traits.get(uuid) or traits.get(similar) or ())),
+                inventories=_inventories(inventories.get(uuid) or _derived(hypervisor, model)),
+                extra={
+                    name: hypervisor[name]
+                    for name in ("hypervisor_hostname", "hypervisor_type", "hypervisor_version")
+                },
+            )
+        )
+    return hosts
+
+
+def _kind(hypervisor: Answer) -> tuple[Any, Any]:
+    return hypervisor["hypervisor_type"], hypervisor["hypervisor_version"]
+
+
+def _inventories(captured: Mapping[str, Answer]) -> dict[str, Inventory]:
+    return {name: msgspec.convert(values, Inventory) for name, values in captured.items()}
+
+
+def _derived(hypervisor: Answer, model: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Return the inventories of a host for which none were captured.
+
+    The totals are the hypervisor's own if an old enough API version was captured; all else
+    (reserved amounts, ratios, units) is configured alike in a cloud, so it is that of a host whose
+    inventories are known.
+    """
+    derived = {name: dict(values) for name, values in model.items()}
+    for name, member in _HYPERVISOR_TOTALS.items():
+        total = hypervisor.get(member)
+        if total:
+            units = {"total": total, "max_unit": total}
+            derived[name] = {**derived.get(name, {}), **units}
+    return derived
+
+
+def _children(capture: _Capture) -> list[ResourceProvider]:
+    """Return the providers that only Placement knows: parts of hosts, and sharing providers."""
+    hosts = {h["id"] for h in capture.all("nova", "hypervisors")}
+    return [
+        ResourceProvider(
+            uuid=p["uuid"],
+            name=p["name"],
+            type="nested" if p["parent_provider_uuid"] else "sharing",
+            parent_uuid=p["parent_provider_uuid"],
+            traits=tuple(sorted(capture.about("traits").get(p["uuid"], ()))),
+            inventories=_inventories(capture.about("inventories").get(p["uuid"], {})),
+        )
+        for p in capture.all("placement", "resource_providers")
+        if p["uuid"] not in hosts
+    ]
+
+
+def _storage(capture: _Capture) -> list[ResourceProvider]:
+    """Return storage hosts and pools. Cinder knows them by name, so the name is the uuid, too."""
+    types: dict[str, list[str]] = {}
+    for kind in capture.all("cinder", "volume_types"):
+        backend = kind.get("extra_specs", {}).get("volume_backend_name")
+        types.setdefault(backend, []).append(kind["name"])
+    providers = []
+    for service in capture.all("cinder", "services"):
+        if service["binary"] != _VOLUME:
+            continue
+        host = service["host"]
+        providers.append(
+            ResourceProvider(
+                uuid=host,
+                name=host,
+                type="storage",
+                status=service["status"],
+                state=service["state"],
+                disabled_reason=service["disabled_reason"],
+                availability_zone=service["zone"],
+                traits=("STORAGE_BACKEND",),
+                extra={"volume_types": sorted(types.get(host.partition("@")[2], []))},
+            )
+        )
+    zones = {p.uuid: p.availability_zone for p in providers}
+    volumes = [v["os-vol-host-attr:host"] for v in capture.all("cinder", "volumes")]
+    for pool in capture.all("cinder", "pools"):
+        host = pool["name"].partition("#")[0]
+        providers.append(
+            ResourceProvider(
+                uuid=pool["name"],
+                name=pool["name"],
+                type="pool",
+                parent_uuid=host if host in zones else None,
+                availability_zone=zones.get(host),
+                inventories={"DISK_GB": _pool_inventory(pool["capabilities"])},
+                extra={
+                    "total_volumes": volumes.count(pool["name"]),
+                    **{
+                        name: pool["capabilities"].get(name)
+                        for name in (
+                            "total_capacity_gb",
+                            "free_capacity_gb",
+                            "provisioned_capacity_gb",
+                            "allocated_capacity_gb",
+                        )
+                    },
+                },
+            )
+        )
+    return providers
+
+
+def _pool_inventory(capabilities: Answer) -> Inventory:
+    """Return what a pool can take, as Cinder's capacity filter reckons.
+
+    A pool that calls itself `infinite` or `unknown` takes anything.
+    """
+    total = capabilities.get("total_capacity_gb")
+    if not isinstance(total, int | float):
+        return Inventory(total=AMOUNT_MAX)
+    ratio: Any = 1.0
+    if capabilities.get("thin_provisioning_support") is True:
+        ratio = capabilities.get("max_over_subscription_ratio")
+    return Inventory(
+        total=int(total),
+        reserved=int(total * capabilities.get("reserved_percentage", 0) / 100),
+        # "auto" is a number that only the scheduler knows.
+        allocation_ratio=float(ratio) if str(ratio).replace(".", "", 1).isdigit() else 1.0,
+    )
+
+
+def _instances(capture: _Capture, cluster: Cluster) -> list[Consumer]:
+    flavors = {f.name: f for f in cluster.flavors}
+    hosts = {p.name: p.uuid for p in cluster.providers if p.type in {"compute", "baremetal"}}
+    held = _allocations(capture)
+    groups = {
+        member: group["id"]
+        for group in capture.all("nova", "server_groups")
+        for member in group["members"]
+    }
+    instances = []
+    for server in capture.all("nova", "servers"):
+        if server["OS-EXT-STS:vm_state"] == "deleted":
+            continue
+        uuid = server["id"]
+        flavor = server["flavor"]
+        name = flavor.get("original_name")
+        host = hosts.get(server["OS-EXT-SRV-ATTR:host"])
+        allocations = held.get(uuid)
+        if allocations is None:
+            allocations = {host: _resources(server)} if host is not None else {}
+        instances.append(
+            Consumer(
+                uuid=uuid,
+                name=server["name"],
+                state=server["OS-EXT-STS:vm_state"],
+                status=server["status"],
+                locked=server.get("locked", False),
+                created_at=_time(server["created"]),
+                project_id=server["tenant_id"],
+                flavor_id=flavors[name].id if name in flavors else name,
+                server_group=groups.get(uuid, next(iter(server.get("server_groups", ())), None)),
+                pinned_az=server.get("pinned_availability_zone"),
+                allocations=allocations,
+                metadata=server["metadata"],
+                scheduler_hints=server.get("scheduler_hints", {}),
+            )
+        )
+    return instances
+
+
+def _allocations(capture: _Capture) -> dict[str, Allocations]:
+    """Return what Placement says that consumers hold, as far as it was captured."""
+    held: dict[str, Allocations] = {}
+    for consumer, allocations in capture.about("allocations").items():
+        held[consumer] = {uuid: a["resources"] for uuid, a in allocations.items()}
+    whole = frozenset(held)
+    for provider, allocations in capture.about("provider_allocations").items():
+        for consumer, allocation in allocations.items():
+            if consumer not in whole:
+                held.setdefault(consumer, {})[provider] = allocation["resources"]
+    return held
+
+
+def _resources(server: Answer) -> Resources:
+    """Return what Nova claims for a server, from the flavor that the answer embeds (2.47)."""
+    flavor = server["flavor"]
+    # An instance without an image was booted from a volume: its root disk is elsewhere.
+    root = flavor["disk"] if server.get("image") else 0
+    asked: Resources = {
+        "VCPU": flavor["vcpus"],
+        "MEMORY_MB": flavor["ram"],
+        "DISK_GB": root + flavor["ephemeral"] + -(-int(flavor["swap"] or 0) // 1024),
+    }
+    for name, value in flavor.get("extra_specs", {}).items():
+        if found := re.fullmatch(r"resources\d*:(\w+)", name):
+            asked[found[1]] = int(value)
+    return {name: amount for name, amount in asked.items() if amount}
+
+
+def _volumes(capture: _Capture, cluster: Cluster) -> list[Consumer]:
+    pools = {p.uuid for p in cluster.providers if p.type == "pool"}
+    return [
+        Consumer(
+            uuid=v["id"],
+            name=v["name"] or "",
+            type="volume",
+            status=v["status"],
+            bootable=v["bootable"] == "true",
+            created_at=_time(v["created_at"]),
+            project_id=v["os-vol-tenant-attr:tenant_id"],
+            flavor_id=v["volume_type_id"],
+            attachments=tuple(
+                Attachment(consumer_uuid=a["server_id"], attachment_id=a["attachment_id"])
+                for a in v["attachments"]
+            ),
+            allocations={v["os-vol-host-attr:host"]: {"DISK_GB": v["size"]}}
+            if v["os-vol-host-attr:host"] in pools
+            else {},
+            metadata=v["metadata"],
+            extra={
+                "multiattach": v["multiattach"],
+                "snapshot_id": v["snapshot_id"],
+                "volume_type": v["volume_type"],
+            },
+        )
+        for v in capture.all("cinder", "volumes")
+    ]
+
+
+def _time(text: str) -> datetime:
+    """Return a service's time stamp; those without a zone are in UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
