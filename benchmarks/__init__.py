@@ -1,0 +1,1 @@
+"""Measurements of the graph, its sessions and its service, beside stock Watcher in one run."""
