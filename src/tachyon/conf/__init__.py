@@ -1,0 +1,40 @@
+"""Tachyon's options, a file per group; every house reads its own group from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from tachyon.conf import service, sessions
+
+#: Every group with its options, in the order in which the sample file shows them.
+GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
+    (service.GROUP, service.OPTIONS),
+    (sessions.GROUP, sessions.OPTIONS),
+)
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register the options of every group; harmless when they are registered already."""
+    for group, options in GROUPS:
+        conf.register_group(group)
+        conf.register_opts(options, group=group)
+
+
+def load(config_file: str | None = None) -> cfg.ConfigOpts:
+    """Return the options as a configuration file sets them (None: their defaults).
+
+    Raises:
+        cfg.Error: the file cannot be read, or a value is not what its option takes.
+    """
+    conf = cfg.ConfigOpts()
+    register(conf)
+    files = [] if config_file is None else [config_file]
+    conf(args=[], project="tachyon", default_config_files=files, default_config_dirs=[])
+    return conf
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, Sequence[cfg.Opt]]]:
+    """Return every option, for oslo-config-generator."""
+    return list(GROUPS)
