@@ -10,15 +10,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
-from tachyon.graph.cluster_file import ClusterFile, bad_file, check, unpacked
+from tachyon.graph.cluster_file import (
+    ClusterFile,
+    bad_file,
+    encode_cluster_file,
+    read_cluster_file,
+    unpacked,
+)
 from tachyon.graph.entities import (
     AMOUNT_MAX,
     Allocations,
@@ -36,11 +43,19 @@ from tachyon.graph.entities import (
 from tachyon.graph.mutations import Cluster
 
 Answer = dict[str, Any]
+_T = TypeVar("_T")
 
 _COMPUTE = "nova-compute"
 _VOLUME = "cinder-volume"
 #: What a compute host has of each class, in the fields of a hypervisor before Nova API 2.88.
 _HYPERVISOR_TOTALS = {"VCPU": "vcpus", "MEMORY_MB": "memory_mb", "DISK_GB": "local_gb"}
+#: What Cinder reports of a pool and Watcher's storage model shows as it is.
+_POOL_CAPACITIES = (
+    "total_capacity_gb",
+    "free_capacity_gb",
+    "provisioned_capacity_gb",
+    "allocated_capacity_gb",
+)
 
 
 class _Request(Struct):
@@ -65,7 +80,7 @@ class _Captured(Struct):
 #: Answers that list things: service, path, member of the body, key of each entry.
 _LISTS = (
     ("nova", r"/os-hypervisors/detail", "hypervisors", "id"),
-    ("nova", r"/os-services", "services", "id"),
+    ("nova", r"/os-services", "services", "host"),
     ("nova", r"/os-aggregates", "aggregates", "id"),
     ("nova", r"/os-availability-zone/detail", "availabilityZoneInfo", "zoneName"),
     ("nova", r"/os-server-groups", "server_groups", "id"),
@@ -90,7 +105,8 @@ _SINGLES = (
 class _Capture:
     """All answers, sorted: by (service, what), then by key."""
 
-    def __init__(self, answers: Iterable[_Captured]) -> None:
+    def __init__(self, name: str, answers: Iterable[_Captured]) -> None:
+        self.name = name
         self._found: dict[tuple[str, str], dict[str, Any]] = {}
         # What newer microversions say wins, but what only older ones say (a hypervisor's totals)
         # is kept.
@@ -102,12 +118,11 @@ class _Capture:
         service, path = answer.request.service, answer.request.path.partition("?")[0]
         for wanted, pattern, member, key in _LISTS:
             if service == wanted and re.fullmatch(pattern, path):
-                known = self._found.setdefault((service, member), {})
                 for entry in answer.body[member]:
-                    name = str(entry[key])
-                    if (service, member) == ("cinder", "services"):
-                        name = f"{entry['binary']} {name}"
-                    known[name] = {**known.get(name, {}), **entry}
+                    # One service list holds all binaries; each is a kind of its own.
+                    kind = entry["binary"] if member == "services" else member
+                    known = self._found.setdefault((service, kind), {})
+                    known[str(entry[key])] = {**known.get(str(entry[key]), {}), **entry}
         for wanted, pattern, member in _SINGLES:
             if service == wanted and (found := re.fullmatch(pattern, path)):
                 body = answer.body[member.removeprefix("provider_")]
@@ -116,6 +131,21 @@ class _Capture:
     def all(self, service: str, what: str) -> list[Answer]:
         """Return the listed things of a kind."""
         return list(self._found.get((service, what), {}).values())
+
+    def build(self, service: str, what: str, builder: Callable[[Answer], _T]) -> list[_T]:
+        """Return what `builder` makes of each of the listed things of a kind.
+
+        Raises:
+            ClusterFileError: a thing has not the form that its service gives it.
+        """
+        built: list[_T] = []
+        for key, entry in self._found.get((service, what), {}).items():
+            try:
+                built.append(builder(entry))
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                reason = f"has not the form that its service gives it: {error!r}"
+                raise bad_file(self.name, [(f"{service} {what} {key}", reason)]) from error
+        return built
 
     def about(self, what: str) -> dict[str, Any]:
         """Return Placement's answers of a kind by the uuid that they are about."""
@@ -134,18 +164,14 @@ def read_captured(path: str | os.PathLike[str]) -> ClusterFile:
         files = sorted(p for p in Path(path).iterdir() if p.suffix == ".json")
     except OSError as error:
         raise bad_file(name, [("", f"cannot be read: {error.strerror}")]) from error
-    capture = _Capture([_answer(file) for file in files])
+    capture = _Capture(name, [_answer(file) for file in files])
     if not capture.all("nova", "hypervisors"):
         raise bad_file(name, [("", "no answer to GET /os-hypervisors/detail was captured")])
-    try:
-        content = ClusterFile(
-            cluster=_cluster(capture), generated_by=f"captured answers in {Path(path).name}"
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        reason = f"an answer has not the form that its service gives it: {error!r}"
-        raise bad_file(name, [("", reason)]) from error
-    check(content, name)
-    return content
+    content = ClusterFile(
+        cluster=_cluster(capture), generated_by=f"captured answers in {Path(path).name}"
+    )
+    # Answers come from outside: what is wrong in them must not get past here.
+    return read_cluster_file(encode_cluster_file(content), name=name)
 
 
 def _answer(file: Path) -> _Captured:
@@ -157,21 +183,13 @@ def _answer(file: Path) -> _Captured:
 
 def _cluster(capture: _Capture) -> Cluster:
     cluster = Cluster(
-        flavors=[*_flavors(capture), *_volume_types(capture)],
-        projects=[
-            Project(external_id=p["id"], name=p["name"])
-            for p in capture.all("keystone", "projects")
+        flavors=[
+            *capture.build("nova", "flavors", _flavor),
+            *capture.build("cinder", "volume_types", _volume_type),
         ],
-        server_groups=[_server_group(g) for g in capture.all("nova", "server_groups")],
-        host_aggregates=[
-            HostAggregate(
-                name=a["name"],
-                uuid=a.get("uuid"),
-                availability_zone=a["availability_zone"],
-                metadata=a["metadata"],
-            )
-            for a in capture.all("nova", "aggregates")
-        ],
+        projects=capture.build("keystone", "projects", _project),
+        server_groups=capture.build("nova", "server_groups", _server_group),
+        host_aggregates=capture.build("nova", "aggregates", _aggregate),
         providers=[*_hosts(capture), *_children(capture), *_storage(capture)],
     )
     zones = {z for p in cluster.providers if (z := p.availability_zone) is not None}
@@ -181,27 +199,34 @@ def _cluster(capture: _Capture) -> Cluster:
     return cluster
 
 
-def _flavors(capture: _Capture) -> list[Flavor]:
-    return [
-        Flavor(
-            id=f["id"],
-            name=f["name"],
-            vcpus=f["vcpus"],
-            memory_mb=f["ram"],
-            disk_gb=f["disk"],
-            ephemeral_gb=f["OS-FLV-EXT-DATA:ephemeral"],
-            swap_mb=int(f["swap"] or 0),
-            extra_specs=f.get("extra_specs", {}),
-        )
-        for f in capture.all("nova", "flavors")
-    ]
+def _flavor(flavor: Answer) -> Flavor:
+    return Flavor(
+        id=flavor["id"],
+        name=flavor["name"],
+        vcpus=flavor["vcpus"],
+        memory_mb=flavor["ram"],
+        disk_gb=flavor["disk"],
+        ephemeral_gb=flavor["OS-FLV-EXT-DATA:ephemeral"],
+        swap_mb=int(flavor["swap"] or 0),
+        extra_specs=flavor.get("extra_specs", {}),
+    )
 
 
-def _volume_types(capture: _Capture) -> list[Flavor]:
-    return [
-        Flavor(id=t["id"], name=t["name"], extra_specs=t.get("extra_specs", {}))
-        for t in capture.all("cinder", "volume_types")
-    ]
+def _volume_type(kind: Answer) -> Flavor:
+    return Flavor(id=kind["id"], name=kind["name"], extra_specs=kind.get("extra_specs", {}))
+
+
+def _project(project: Answer) -> Project:
+    return Project(external_id=project["id"], name=project["name"])
+
+
+def _aggregate(aggregate: Answer) -> HostAggregate:
+    return HostAggregate(
+        name=aggregate["name"],
+        uuid=aggregate.get("uuid"),
+        availability_zone=aggregate["availability_zone"],
+        metadata=aggregate["metadata"],
+    )
 
 
 def _server_group(group: Answer) -> ServerGroup:
@@ -212,47 +237,46 @@ def _server_group(group: Answer) -> ServerGroup:
 
 
 def _hosts(capture: _Capture) -> list[ResourceProvider]:
-    services = {s["host"]: s for s in capture.all("nova", "services") if s["binary"] == _COMPUTE}
+    services = {s["host"]: s for s in capture.all("nova", _COMPUTE)}
     aggregates: dict[str, list[str]] = {}
     for aggregate in capture.all("nova", "aggregates"):
-        for host in aggregate["hosts"]:
-            aggregates.setdefault(host, []).append(aggregate["name"])
+        for member in aggregate["hosts"]:
+            aggregates.setdefault(member, []).append(aggregate["name"])
     inventories = capture.about("inventories")
     traits = capture.about("traits")
     hypervisors = capture.all("nova", "hypervisors")
     # What a virt driver can do is the same on every host of its kind and version.
     like: dict[Any, str] = {_kind(h): h["id"] for h in hypervisors if h["id"] in traits}
     model: Answer = next((inventories[h["id"]] for h in hypervisors if h["id"] in inventories), {})
-    hosts = []
-    for hypervisor in hypervisors:
+
+    def host(hypervisor: Answer) -> ResourceProvider:
         # The host is that of the nova-compute service; a hypervisor may call itself otherwise.
-        host = hypervisor["service"]["host"]
-        service = {**hypervisor, **services.get(host, {})}
+        name = hypervisor["service"]["host"]
+        service = {**hypervisor, **services.get(name, {})}
         uuid: str = hypervisor["id"]
         similar = like.get(_kind(hypervisor), uuid)
-        hosts.append(
-            ResourceProvider(
-                uuid=uuid,
-                name=host,
-                type="baremetal" if hypervisor["hypervisor_type"] == "ironic" else "compute",
-                status=service["status"],
-                state=service["state"],
-                disabled_reason=hypervisor["service"]["disabled_reason"],
-                availability_zone=service.get("zone"),
-                aggregates=tuple(aggregates.get(host, ())),
-                traits=tuple(sorted(traits.get(uuid) or traits.get(similar) or ())),
-                inventories=_inventories(inventories.get(uuid) or _derived(hypervisor, model)),
-                extra={
-                    name: hypervisor[name]
-                    for name in ("hypervisor_hostname", "hypervisor_type", "hypervisor_version")
-                },
-            )
+        return ResourceProvider(
+            uuid=uuid,
+            name=name,
+            type="baremetal" if hypervisor["hypervisor_type"] == "ironic" else "compute",
+            status=service["status"],
+            state=service["state"],
+            disabled_reason=hypervisor["service"]["disabled_reason"],
+            availability_zone=service.get("zone"),
+            aggregates=tuple(aggregates.get(name, ())),
+            traits=tuple(sorted(traits.get(uuid) or traits.get(similar) or ())),
+            inventories=_inventories(inventories.get(uuid) or _derived(hypervisor, model)),
+            extra={
+                name: hypervisor[name]
+                for name in ("hypervisor_hostname", "hypervisor_type", "hypervisor_version")
+            },
         )
-    return hosts
+
+    return capture.build("nova", "hypervisors", host)
 
 
 def _kind(hypervisor: Answer) -> tuple[Any, Any]:
-    return hypervisor["hypervisor_type"], hypervisor["hypervisor_version"]
+    return hypervisor.get("hypervisor_type"), hypervisor.get("hypervisor_version")
 
 
 def _inventories(captured: Mapping[str, Answer]) -> dict[str, Inventory]:
@@ -278,71 +302,64 @@ def _derived(hypervisor: Answer, model: Mapping[str, Answer]) -> dict[str, Answe
 def _children(capture: _Capture) -> list[ResourceProvider]:
     """Return the providers that only Placement knows: parts of hosts, and sharing providers."""
     hosts = {h["id"] for h in capture.all("nova", "hypervisors")}
-    return [
-        ResourceProvider(
-            uuid=p["uuid"],
-            name=p["name"],
-            type="nested" if p["parent_provider_uuid"] else "sharing",
-            parent_uuid=p["parent_provider_uuid"],
-            traits=tuple(sorted(capture.about("traits").get(p["uuid"], ()))),
-            inventories=_inventories(capture.about("inventories").get(p["uuid"], {})),
+
+    def child(provider: Answer) -> ResourceProvider:
+        uuid = provider["uuid"]
+        return ResourceProvider(
+            uuid=uuid,
+            name=provider["name"],
+            type="nested" if provider["parent_provider_uuid"] else "sharing",
+            parent_uuid=provider["parent_provider_uuid"],
+            traits=tuple(sorted(capture.about("traits").get(uuid, ()))),
+            inventories=_inventories(capture.about("inventories").get(uuid, {})),
         )
-        for p in capture.all("placement", "resource_providers")
-        if p["uuid"] not in hosts
-    ]
+
+    found = capture.build("placement", "resource_providers", child)
+    return [provider for provider in found if provider.uuid not in hosts]
 
 
 def _storage(capture: _Capture) -> list[ResourceProvider]:
     """Return storage hosts and pools. Cinder knows them by name, so the name is the uuid, too."""
     types: dict[str, list[str]] = {}
     for kind in capture.all("cinder", "volume_types"):
-        backend = kind.get("extra_specs", {}).get("volume_backend_name")
-        types.setdefault(backend, []).append(kind["name"])
-    providers = []
-    for service in capture.all("cinder", "services"):
-        if service["binary"] != _VOLUME:
-            continue
+        name = kind.get("extra_specs", {}).get("volume_backend_name")
+        types.setdefault(name, []).append(kind["name"])
+
+    def backend(service: Answer) -> ResourceProvider:
         host = service["host"]
-        providers.append(
-            ResourceProvider(
-                uuid=host,
-                name=host,
-                type="storage",
-                status=service["status"],
-                state=service["state"],
-                disabled_reason=service["disabled_reason"],
-                availability_zone=service["zone"],
-                traits=("STORAGE_BACKEND",),
-                extra={"volume_types": sorted(types.get(host.partition("@")[2], []))},
-            )
+        return ResourceProvider(
+            uuid=host,
+            name=host,
+            type="storage",
+            status=service["status"],
+            state=service["state"],
+            disabled_reason=service["disabled_reason"],
+            availability_zone=service["zone"],
+            traits=("STORAGE_BACKEND",),
+            extra={"volume_types": sorted(types.get(host.partition("@")[2], []))},
         )
-    zones = {p.uuid: p.availability_zone for p in providers}
-    volumes = [v["os-vol-host-attr:host"] for v in capture.all("cinder", "volumes")]
-    for pool in capture.all("cinder", "pools"):
-        host = pool["name"].partition("#")[0]
-        providers.append(
-            ResourceProvider(
-                uuid=pool["name"],
-                name=pool["name"],
-                type="pool",
-                parent_uuid=host if host in zones else None,
-                availability_zone=zones.get(host),
-                inventories={"DISK_GB": _pool_inventory(pool["capabilities"])},
-                extra={
-                    "total_volumes": volumes.count(pool["name"]),
-                    **{
-                        name: pool["capabilities"].get(name)
-                        for name in (
-                            "total_capacity_gb",
-                            "free_capacity_gb",
-                            "provisioned_capacity_gb",
-                            "allocated_capacity_gb",
-                        )
-                    },
-                },
-            )
+
+    backends = capture.build("cinder", _VOLUME, backend)
+    zones = {p.uuid: p.availability_zone for p in backends}
+    volumes = Counter(v.get("os-vol-host-attr:host") for v in capture.all("cinder", "volumes"))
+
+    def pool(entry: Answer) -> ResourceProvider:
+        name, capabilities = entry["name"], entry["capabilities"]
+        host = name.partition("#")[0]
+        return ResourceProvider(
+            uuid=name,
+            name=name,
+            type="pool",
+            parent_uuid=host if host in zones else None,
+            availability_zone=zones.get(host),
+            inventories={"DISK_GB": _pool_inventory(capabilities)},
+            extra={
+                "total_volumes": volumes[name],
+                **{member: capabilities.get(member) for member in _POOL_CAPACITIES},
+            },
         )
-    return providers
+
+    return [*backends, *capture.build("cinder", "pools", pool)]
 
 
 def _pool_inventory(capabilities: Answer) -> Inventory:
@@ -373,35 +390,33 @@ def _instances(capture: _Capture, cluster: Cluster) -> list[Consumer]:
         for group in capture.all("nova", "server_groups")
         for member in group["members"]
     }
-    instances = []
-    for server in capture.all("nova", "servers"):
+
+    def instance(server: Answer) -> Consumer | None:
         if server["OS-EXT-STS:vm_state"] == "deleted":
-            continue
+            return None
         uuid = server["id"]
-        flavor = server["flavor"]
-        name = flavor.get("original_name")
+        name = server["flavor"].get("original_name")
         host = hosts.get(server["OS-EXT-SRV-ATTR:host"])
         allocations = held.get(uuid)
         if allocations is None:
             allocations = {host: _resources(server)} if host is not None else {}
-        instances.append(
-            Consumer(
-                uuid=uuid,
-                name=server["name"],
-                state=server["OS-EXT-STS:vm_state"],
-                status=server["status"],
-                locked=server.get("locked", False),
-                created_at=_time(server["created"]),
-                project_id=server["tenant_id"],
-                flavor_id=flavors[name].id if name in flavors else name,
-                server_group=groups.get(uuid, next(iter(server.get("server_groups", ())), None)),
-                pinned_az=server.get("pinned_availability_zone"),
-                allocations=allocations,
-                metadata=server["metadata"],
-                scheduler_hints=server.get("scheduler_hints", {}),
-            )
+        return Consumer(
+            uuid=uuid,
+            name=server["name"],
+            state=server["OS-EXT-STS:vm_state"],
+            status=server["status"],
+            locked=server.get("locked", False),
+            created_at=_time(server["created"]),
+            project_id=server["tenant_id"],
+            flavor_id=flavors[name].id if name in flavors else name,
+            server_group=groups.get(uuid, next(iter(server.get("server_groups", ())), None)),
+            pinned_az=server.get("pinned_availability_zone"),
+            allocations=allocations,
+            metadata=server["metadata"],
+            scheduler_hints=server.get("scheduler_hints", {}),
         )
-    return instances
+
+    return [c for c in capture.build("nova", "servers", instance) if c is not None]
 
 
 def _allocations(capture: _Capture) -> dict[str, Allocations]:
@@ -435,32 +450,32 @@ def _resources(server: Answer) -> Resources:
 
 def _volumes(capture: _Capture, cluster: Cluster) -> list[Consumer]:
     pools = {p.uuid for p in cluster.providers if p.type == "pool"}
-    return [
-        Consumer(
-            uuid=v["id"],
-            name=v["name"] or "",
+
+    def volume(entry: Answer) -> Consumer:
+        pool = entry["os-vol-host-attr:host"]
+        return Consumer(
+            uuid=entry["id"],
+            name=entry["name"] or "",
             type="volume",
-            status=v["status"],
-            bootable=v["bootable"] == "true",
-            created_at=_time(v["created_at"]),
-            project_id=v["os-vol-tenant-attr:tenant_id"],
-            flavor_id=v["volume_type_id"],
+            status=entry["status"],
+            bootable=entry["bootable"] == "true",
+            created_at=_time(entry["created_at"]),
+            project_id=entry["os-vol-tenant-attr:tenant_id"],
+            flavor_id=entry["volume_type_id"],
             attachments=tuple(
                 Attachment(consumer_uuid=a["server_id"], attachment_id=a["attachment_id"])
-                for a in v["attachments"]
+                for a in entry["attachments"]
             ),
-            allocations={v["os-vol-host-attr:host"]: {"DISK_GB": v["size"]}}
-            if v["os-vol-host-attr:host"] in pools
-            else {},
-            metadata=v["metadata"],
+            allocations={pool: {"DISK_GB": entry["size"]}} if pool in pools else {},
+            metadata=entry["metadata"],
             extra={
-                "multiattach": v["multiattach"],
-                "snapshot_id": v["snapshot_id"],
-                "volume_type": v["volume_type"],
+                "multiattach": entry["multiattach"],
+                "snapshot_id": entry["snapshot_id"],
+                "volume_type": entry["volume_type"],
             },
         )
-        for v in capture.all("cinder", "volumes")
-    ]
+
+    return capture.build("cinder", "volumes", volume)
 
 
 def _time(text: str) -> datetime:

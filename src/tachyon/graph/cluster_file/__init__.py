@@ -5,7 +5,7 @@ file with one `ClusterFileError` that names the place; `write_cluster_file` writ
 could not be read again.
 """
 
-from tachyon.graph.cluster_file.checking import bad_file, check
+from tachyon.graph.cluster_file.checking import bad_file
 from tachyon.graph.cluster_file.content import (
     FORMAT,
     VERSION,
@@ -22,7 +22,6 @@ __all__ = [
     "ClusterFile",
     "MetricSeries",
     "bad_file",
-    "check",
     "encode_cluster_file",
     "read_cluster_file",
     "unpacked",

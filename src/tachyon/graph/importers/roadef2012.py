@@ -125,13 +125,14 @@ class _Builder:
     def _resources(self) -> None:
         count = self.numbers.one("the number of resources", 1000)
         self.classes = [f"CUSTOM_R{row}" for row in range(count)]
-        self.extra["resources"] = {
-            name: {
+        self.extra["resources"] = [
+            {
+                "class": name,
                 "transient": bool(self.numbers.one(f"whether {name} is transient", 2)),
                 "load_weight": self.numbers.one(f"the weight of {name}"),
             }
             for name in self.classes
-        }
+        ]
 
     def _machines(self) -> None:
         count = self.numbers.one("the number of machines", 10**6)
