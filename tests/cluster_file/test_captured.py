@@ -222,3 +222,33 @@ def test_a_bad_capture_is_refused_with_its_place(folder: Path, tmp_path: Path) -
     (folder / "nova-flavors-detail.json").write_text("{}")
     with pytest.raises(ClusterFileError, match=r"nova-flavors-detail\.json: is no captured answer"):
         read_captured(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "place"),
+    [
+        ("nova-aggregates", lambda body: body.pop("aggregates"), "nova GET /os-aggregates"),
+        ("nova-aggregates", lambda body: body["aggregates"][0].pop("hosts"), "an answer"),
+        (
+            "cinder-volumes-detail-all",
+            lambda body: body["volumes"][0].update(size="big"),
+            "consumers",
+        ),
+        (
+            "placement-inventories",
+            lambda body: body["inventories"]["VCPU"].update(total=-1),
+            "nova hypervisors",
+        ),
+        (
+            "nova-servers-detail-all",
+            lambda body: body["servers"][0].update(created="noon"),
+            "nova servers 1ff5823c",
+        ),
+    ],
+)
+def test_an_answer_of_another_form_is_named(
+    folder: Path, name: str, change: Callable[[Any], Any], place: str
+) -> None:
+    edit(folder, name, change)
+    with pytest.raises(ClusterFileError, match=place):
+        read_captured(folder)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tachyon.errors import ClusterFileError
 from tachyon.graph.cluster_file import read_cluster_file
@@ -213,3 +215,21 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
         with pytest.raises(ClusterFileError, match=reason) as caught:
             read_cluster_file(path)
         assert str(caught.value).startswith(f"{path}: cannot be read")
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_damage_of_any_kind_raises_nothing_else(data: st.DataObject) -> None:
+    whole = document(
+        metrics=[{**SERIES, "values": {"v": [1, None]}}], extra={"a": {"b": [1, "ü", None]}}
+    )
+    if data.draw(st.booleans()):
+        whole = gzip.compress(whole, mtime=0)
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(start + 4, len(whole))))
+    junk = st.binary(max_size=4) | st.sampled_from([b"}", b"]", b"null", b'"', b"-1", b"{}", b"[]"])
+    damaged = whole[:start] + data.draw(junk) + whole[end:]
+    try:
+        read_cluster_file(damaged)
+    except ClusterFileError as error:
+        assert error.details["errors"]

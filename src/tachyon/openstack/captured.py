@@ -58,6 +58,14 @@ _POOL_CAPACITIES = (
 )
 
 
+#: What reading an answer raises that lacks a member, or has something else in its place.
+_MISSHAPEN = (KeyError, TypeError, AttributeError, ValueError)
+
+
+def _misshapen(error: Exception) -> str:
+    return f"has not the form that its service gives it: {error!r}"
+
+
 class _Request(Struct):
     service: str
     method: str
@@ -112,7 +120,11 @@ class _Capture:
         # is kept.
         for answer in sorted(answers, key=lambda a: a.version):
             if answer.request.method == "GET" and answer.status == 200:
-                self._sort_in(answer)
+                try:
+                    self._sort_in(answer)
+                except _MISSHAPEN as error:
+                    place = f"{answer.request.service} GET {answer.request.path}"
+                    raise bad_file(name, [(place, _misshapen(error))]) from error
 
     def _sort_in(self, answer: _Captured) -> None:
         service, path = answer.request.service, answer.request.path.partition("?")[0]
@@ -142,9 +154,9 @@ class _Capture:
         for key, entry in self._found.get((service, what), {}).items():
             try:
                 built.append(builder(entry))
-            except (KeyError, TypeError, AttributeError, ValueError) as error:
-                reason = f"has not the form that its service gives it: {error!r}"
-                raise bad_file(self.name, [(f"{service} {what} {key}", reason)]) from error
+            except _MISSHAPEN as error:
+                place = f"{service} {what} {key}"
+                raise bad_file(self.name, [(place, _misshapen(error))]) from error
         return built
 
     def about(self, what: str) -> dict[str, Any]:
@@ -167,9 +179,11 @@ def read_captured(path: str | os.PathLike[str]) -> ClusterFile:
     capture = _Capture(name, [_answer(file) for file in files])
     if not capture.all("nova", "hypervisors"):
         raise bad_file(name, [("", "no answer to GET /os-hypervisors/detail was captured")])
-    content = ClusterFile(
-        cluster=_cluster(capture), generated_by=f"captured answers in {Path(path).name}"
-    )
+    try:
+        cluster = _cluster(capture)
+    except _MISSHAPEN as error:
+        raise bad_file(name, [("an answer", _misshapen(error))]) from error
+    content = ClusterFile(cluster=cluster, generated_by=f"captured answers in {Path(path).name}")
     # Answers come from outside: what is wrong in them must not get past here.
     return read_cluster_file(encode_cluster_file(content), name=name)
 
