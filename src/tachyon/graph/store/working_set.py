@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tachyon.errors import ConsumerNotFound, ProviderNotFound
 from tachyon.graph.entities import KINDS, Consumer, Entity, Kind, ResourceProvider
@@ -69,22 +70,28 @@ _FREE = {
 _exact = msgspec.json.Encoder(order="deterministic").encode
 
 
-def differing(before: Entity, after: Entity) -> list[str]:
-    """Return the names of the fields in which two images of an entity differ."""
+def differing(before: Entity, after: Entity, fields: Collection[str] | None = None) -> list[str]:
+    """Return the names of the fields (of all, or of some) in which two images differ."""
     free = _FREE.get(type(after), ())
     names = []
-    for name in after.__struct_fields__:
+    for name in after.__struct_fields__ if fields is None else fields:
         was, now = getattr(before, name), getattr(after, name)
         if was is now:
             continue
-        if was != now or (name in free and _exact(was) != _exact(now)):
+        if was != now or (name in free and now and _exact(was) != _exact(now)):
             names.append(name)
     return names
 
 
 def same(before: Entity, after: Entity) -> bool:
     """Tell whether two images of an entity are equal, apart from what the store itself sets."""
-    return set(differing(before, after)) <= {"generation", "placed"}
+    if isinstance(after, ResourceProvider):
+        after = replace(after, generation=cast(ResourceProvider, before).generation)
+    elif isinstance(after, Consumer):
+        old = cast(Consumer, before)
+        after = replace(after, generation=old.generation, placed=old.placed)
+    # The comparison of whole structs is the fast way to most answers.
+    return before == after and not differing(before, after, _FREE.get(type(after), ()))
 
 
 class WorkingSet:

@@ -72,7 +72,7 @@ class Transaction:
         self._cursor.execute(self._text(text), parameters)
         return self._cursor.fetchone()  # type: ignore[no-any-return]
 
-    def columns(self, text: str, width: int, chunk: int = 20_000) -> list[list[Any]]:
+    def columns(self, text: str, width: int, chunk: int = 2_000) -> list[list[Any]]:
         """Return the result of a query as columns; rows live no longer than their chunk."""
         self._cursor.execute(self._text(text))
         found: list[list[Any]] = [[] for _ in range(width)]
@@ -277,7 +277,7 @@ _WRITE: dict[Backend, tuple[str, ...]] = {
 }
 
 #: What every new connection is told.
-_SETTINGS: dict[Backend, tuple[str, ...]] = {
+SETTINGS: dict[Backend, tuple[str, ...]] = {
     "sqlite": (
         f"PRAGMA busy_timeout = {LOCK_WAIT * 1000}",
         "PRAGMA journal_mode = WAL",
@@ -325,7 +325,7 @@ def _engine(backend: Backend, url: sa.URL, in_memory: bool) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for setting in _SETTINGS[backend]:
+        for setting in SETTINGS[backend]:
             _insist(cursor, setting)
         cursor.close()
         if backend != "sqlite":

@@ -1,0 +1,78 @@
+"""What is particular to SQLite files: settings, other processes' locks, and URLs."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tachyon.errors import ConfigurationError, StoreUnavailable
+from tachyon.graph.store import open_store
+from tachyon.graph.store.sql import database
+from tachyon.graph.store.sql.database import Database
+
+from .cluster import host, put
+
+
+def test_a_file_is_durable_and_shared(tmp_path: Path) -> None:
+    """Every commit is synchronised to disk, and readers do not wait for writers."""
+    opened = Database(f"sqlite:///{tmp_path / 'graph.db'}")
+    found = {
+        name: opened.read(lambda t, n=name: t.row(f"PRAGMA {n}"))
+        for name in ("journal_mode", "synchronous", "foreign_keys")
+    }
+    opened.close()
+    assert found == {"journal_mode": ("wal",), "synchronous": (2,), "foreign_keys": (1,)}
+
+
+def test_another_process_that_holds_the_file_makes_it_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that is not released in time is an error; readers go on."""
+    monkeypatch.setitem(database.SETTINGS, "sqlite", ("PRAGMA busy_timeout = 50",))
+    path = tmp_path / "graph.db"
+    store = open_store(f"sqlite:///{path}")
+    put(store, host("p1"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = WAL")
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        put(store, host("p2"))
+    assert store.generation() == 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert put(store, host("p2")) == 2
+    store.close()
+
+
+def test_a_store_without_a_schema_says_so(tmp_path: Path) -> None:
+    """Reading what was never created is no crash."""
+    store = open_store(f"sqlite:///{tmp_path / 'graph.db'}", create=False)
+    with pytest.raises(StoreUnavailable):
+        store.generation()
+    store.close()
+
+
+def test_a_path_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    """A missing directory is told as the driver tells it."""
+    with pytest.raises(StoreUnavailable):
+        open_store(f"sqlite:///{tmp_path / 'none' / 'graph.db'}")
+
+
+def test_a_file_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """Software that does not know the tables keeps its hands off them."""
+    path = tmp_path / "graph.db"
+    open_store(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE global_state SET schema_version = 99")
+    connection.close()
+    with pytest.raises(ConfigurationError):
+        open_store(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize("url", ["oracle://h/db", "nonsense", "postgresql+asyncpg://h/db"])
+def test_urls_of_no_known_store_are_refused(url: str) -> None:
+    """Only the drivers that the store is written for are taken."""
+    with pytest.raises(ConfigurationError):
+        open_store(url)
