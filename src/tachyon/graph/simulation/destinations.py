@@ -136,12 +136,14 @@ def _check_room(state: VirtualState, row: int, home: int, kind: str, check: Any)
     view = state.view
     mine = set(view.tree.subtree(home))
     parts = tuple(part for part in state.parts(row) if part[0] in mine)
-    if len(parts) == 1 and parts[0][0] == home and not view.tree.nested:
+    staying = tuple(part for part in state.parts(row) if part[0] not in mine)
+    plain = len(parts) == 1 and parts[0][0] == home and not view.tree.nested
+    if plain and all(view.tree.types[at] != kind for at, _ in staying):
         for column, amount in parts[0][1]:
             refused = ~_fits(state, column, amount, state.used()[:, column])
             check("capacity", refused, _say_room(state, column, amount))
         return
-    refused = ~_settles(state, parts, kind)
+    refused = ~_settles(state, parts, staying, kind)
     wanted = ", ".join(f"{a} {view.classes[c]}" for _, held in parts for c, a in held)
     check("capacity", refused, lambda _: f"no room in its provider tree for {wanted}")
 
@@ -172,7 +174,7 @@ def _fits(state: VirtualState, column: int, amount: int, used: I64) -> Bool:
     return fits
 
 
-def _settles(state: VirtualState, parts: Parts, kind: str) -> Bool:
+def _settles(state: VirtualState, parts: Parts, staying: Parts, kind: str) -> Bool:
     """Return the hosts in whose trees all parts find room, settled greedily as by a MOVE.
 
     Trees of different hosts share no provider, so every host's greedy choice is made at once.
@@ -185,7 +187,11 @@ def _settles(state: VirtualState, parts: Parts, kind: str) -> Bool:
     rows = rows[np.argsort(rank[rows], kind="stable")]
     types = np.array(tree.types)
     used = state.used().copy()
+    # Of several parts on one provider it is the sum that unit rules judge.
     taken = np.zeros_like(used)
+    for at, held in staying:
+        for column, amount in held:
+            taken[at, column] = amount
     for source, held in parts:
         for column, amount in held:
             used[source, column] -= amount
@@ -194,7 +200,6 @@ def _settles(state: VirtualState, parts: Parts, kind: str) -> Bool:
     for source, held in sorted(parts, key=lambda part: rank[part[0]]):
         fits = np.ones(view.provider_rows, np.bool_)
         for column, amount in held:
-            # Of several parts on one provider it is the sum that unit rules judge.
             fits &= _fits_sum(state, column, amount, used[:, column], taken[:, column])
         same = types == tree.types[source]
         chosen = np.full(view.provider_rows, -1, np.int64)
@@ -202,10 +207,10 @@ def _settles(state: VirtualState, parts: Parts, kind: str) -> Bool:
             candidates = rows[group[rows]][::-1]
             chosen[owner[candidates]] = candidates
         alive &= chosen >= 0
-        at = chosen[alive]
+        found = chosen[alive]
         for column, amount in held:
-            used[at, column] += amount
-            taken[at, column] += amount
+            used[found, column] += amount
+            taken[found, column] += amount
     return alive
 
 

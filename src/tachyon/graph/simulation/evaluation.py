@@ -70,7 +70,9 @@ class _Moves:
         self.source = state.homes()[consumers]
         self.target = targets
         self.demand = self.view.consumers.demand[consumers]
-        self.used = state.used()
+        used = state.used()
+        # Metrics are worked out when asked for; the state may have gone on by then.
+        self.used = used if used is self.view.used else used.copy()
         self.known: Bool = (self.source >= 0) & (self.source != targets)
 
     def feasible(self) -> Bool:

@@ -117,13 +117,13 @@ def _move_parts(state: VirtualState, row: int, delta: Move, target: int) -> tupl
             raise _not_there(state, row, None)
     else:
         source = state.view.provider_row(delta.from_provider)
-    if source == target:
-        raise _same_place(delta)
     moved, staying = _split(state, parts, source)
     if not moved:
         raise _not_there(state, row, source)
-    settled = settle(state, moved, target)
-    return (("place", row, state.set_place(row, merge_parts(staying, settled))),)
+    if source == target or all(at == target for at, _ in moved):
+        raise _same_place(delta)
+    settled = settle(state, moved, target, staying)
+    return (("place", row, state.set_place(row, settled)),)
 
 
 def _split(state: VirtualState, parts: Parts, source: int) -> tuple[Parts, Parts]:
@@ -134,12 +134,13 @@ def _split(state: VirtualState, parts: Parts, source: int) -> tuple[Parts, Parts
     )
 
 
-def settle(state: VirtualState, moved: Parts, target: int) -> Parts:
+def settle(state: VirtualState, moved: Parts, target: int, staying: Parts = ()) -> Parts:
     """Find providers in the tree below `target` for parts that leave where they are.
 
     What was held on one provider stays together on one. Parts are taken in the preorder of their
     old providers; each goes to the first provider (preorder) of its old provider's type that can
-    take it, else to the first of any type. The parts' own old room counts as free.
+    take it, else to the first of any type. The parts' own old room counts as free. Returns all
+    that the consumer holds then, `staying` included: unit rules judge the sum on a provider.
     """
     tree = state.view.tree
     rank = tree.preorder
@@ -154,7 +155,7 @@ def settle(state: VirtualState, moved: Parts, target: int) -> Parts:
     for source, held in moved:
         for column, amount in held:
             used_row(source)[column] -= amount
-    settled: dict[int, dict[int, int]] = {}
+    settled: dict[int, dict[int, int]] = {row: dict(held) for row, held in staying}
     for source, held in sorted(moved, key=lambda part: rank[part[0]]):
         wanted = tree.types[source]
         rows = tree.subtree(target)
@@ -275,10 +276,7 @@ def _resize(state: VirtualState, delta: Resize) -> tuple[Effect, ...]:
     changed: dict[int, dict[int, int]] = {}
     for name, amount in delta.resources.items():
         at = _where(state, delta, row, now, name)
-        column = view.class_index.get(name)
-        if column is None or column >= view.resource_columns:
-            raise InventoryMissing(view.providers.uuid[at], name)
-        changed.setdefault(at, {})[column] = amount
+        changed.setdefault(at, {})[_stocked_column(state, at, name)] = amount
     for at, amounts in changed.items():
         mine = now.get(at, {})
         used = [u - mine.get(c, 0) for c, u in enumerate(state.used_row(at))]
@@ -324,14 +322,20 @@ def _update_provider(state: VirtualState, delta: UpdateProvider) -> tuple[Effect
 
 
 def _columns(state: VirtualState, target: int, resources: dict[str, int]) -> dict[int, int]:
+    return {_stocked_column(state, target, name): amount for name, amount in resources.items()}
+
+
+def _stocked_column(state: VirtualState, row: int, name: str) -> int:
+    """Return the column of a class that a provider has an inventory of.
+
+    Whether the view has a column for a class that no provider has (any more) differs between
+    processes; this does not.
+    """
     view = state.view
-    found: dict[int, int] = {}
-    for name, amount in resources.items():
-        column = view.class_index.get(name)
-        if column is None or column >= view.resource_columns:
-            raise InventoryMissing(view.providers.uuid[target], name)
-        found[column] = amount
-    return found
+    column = view.class_index.get(name)
+    if column is None or column >= view.resource_columns or not view.limits(row)[column][0]:
+        raise InventoryMissing(view.providers.uuid[row], name)
+    return column
 
 
 def _not_there(state: VirtualState, row: int, named: int | None) -> NotPlacedThere:

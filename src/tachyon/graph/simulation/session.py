@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tachyon.errors import NothingToUndo, TachyonError
+from tachyon.errors import NotFound, NothingToUndo, TachyonError
 from tachyon.graph.deltas import Delta, Move
 from tachyon.graph.entities import Allocations, ResourceProvider
 from tachyon.graph.simulation import recording
@@ -262,7 +262,7 @@ class Session:
         Single moves of consumers that stand whole on their host are judged all at once.
 
         Raises:
-            ProviderNotFound, ConsumerNotFound: a candidate of single moves names what is unknown.
+            ProviderNotFound, ConsumerNotFound: a candidate names what is unknown.
         """
         rows = self._simple_moves(candidates)
         if rows is not None:
@@ -309,6 +309,8 @@ class Session:
                 return True
             try:
                 self.record_many(deltas)
+            except NotFound:
+                raise
             except TachyonError:
                 return False
             recorded = True

@@ -29,25 +29,29 @@ class Tree:
     """The provider trees of one generation, as arrays by provider row.
 
     `parent` is −1 for roots and rows that are gone. Built once per change of structure and shared
-    by all views in between.
+    by all views in between. Where an order must be chosen it is that of uuids: row numbers differ
+    between processes, and all must give the same answers.
     """
 
     def __init__(self, providers: Sequence[ResourceProvider | None], index: dict[str, int]) -> None:
         size = len(providers)
         self.parent: NDArray[np.int32] = np.full(size, -1, np.int32)
         self.types: list[str] = ["" if p is None else p.type for p in providers]
+        self._uuid: list[str] = ["" if p is None else p.uuid for p in providers]
         self._children: dict[int, list[int]] = {}
         for row, provider in enumerate(providers):
             if provider is not None and provider.parent_uuid is not None:
                 above = index[provider.parent_uuid]
                 self.parent[row] = above
                 self._children.setdefault(above, []).append(row)
+        for rows in self._children.values():
+            rows.sort(key=self._uuid.__getitem__)
         self.nested = bool(self._children)
         self._subtrees: dict[int, tuple[int, ...]] = {}
 
     @cached_property
     def preorder(self) -> NDArray[np.int64]:
-        """Rank of each row in a depth-first walk, parents before children, siblings by row."""
+        """Rank of each row in a depth-first walk, parents before children, siblings by uuid."""
         rank = np.arange(self.parent.size, dtype=np.int64)
         if not self.nested:
             return rank
@@ -68,7 +72,7 @@ class Tree:
         return row in self._children
 
     def subtree(self, row: int) -> tuple[int, ...]:
-        """Return a row and all its descendants in preorder."""
+        """Return a row and all its descendants in preorder, siblings by uuid."""
         if row not in self._children:
             return (row,)
         found = self._subtrees.get(row)
@@ -110,12 +114,12 @@ class Tree:
     def home(self, provider_rows: Sequence[int]) -> int:
         """Return the home of a consumer that holds something on these rows; −1 for none.
 
-        Compute hosts come before pools, and those before sharing providers; then the lowest row.
+        Compute hosts come before pools, and those before sharing providers; then the first uuid.
         """
         hosts = {self.host(row) for row in provider_rows}
         if not hosts:
             return -1
-        return min(hosts, key=lambda row: (_RANK.get(self.types[row], _NO_HOST), row))
+        return min(hosts, key=lambda row: (_RANK.get(self.types[row], _NO_HOST), self._uuid[row]))
 
 
 def merge_parts(parts: Parts, extra: Parts, sign: int = 1) -> Parts:
