@@ -21,6 +21,7 @@ from tachyon.graph.cluster_file import (
 from tachyon.graph.entities import Consumer, Inventory, Project, ResourceProvider
 from tachyon.graph.mutations import Cluster
 from tests.cluster_file.contents import contents
+from tests.cluster_file.shared import ROOT
 
 SMALL = ClusterFile(
     cluster=Cluster(projects=[Project(external_id="b"), Project(external_id="a")]),
@@ -129,3 +130,10 @@ def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
     write_cluster_file(tmp_path / "link.json", SMALL)
     assert (tmp_path / "link.json").is_symlink()
     assert (tmp_path / "real.json").read_bytes() == encode_cluster_file(SMALL)
+
+
+def test_the_example_in_the_documentation_can_be_read() -> None:
+    text = (ROOT / "docs" / "cluster-files.md").read_text(encoding="utf-8")
+    example = text.partition("```json\n")[2].partition("```")[0]
+    content = read_cluster_file(example.encode())
+    assert content.metrics[0].values == {"v1": [12.5, None, 80]}
