@@ -1,0 +1,1 @@
+"""The brain: goals, strategies and planners, pure functions of a session."""

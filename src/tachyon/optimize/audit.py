@@ -1,0 +1,200 @@
+"""An audit without a cloud: a view in, a plan with its figures before and after out.
+
+Called by the `tachyon` command; a decision engine does the same with a session of its own.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from msgspec import Struct, field
+
+from tachyon.graph.simulation import ClassMetrics, Session
+from tachyon.graph.view import View
+from tachyon.graph.view.columns import F64
+from tachyon.optimize.folding import compute_hosts, fold, hosts_in_use
+from tachyon.optimize.goals.base import Goal, Indicator, Subject
+from tachyon.optimize.migration import BANDWIDTH_MBIT, Cost
+from tachyon.optimize.planners import Action, make_plan
+from tachyon.optimize.planners.actions import Order
+from tachyon.optimize.strategies.base import Strategy
+from tachyon.optimize.strategies.context import Context
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """The compute hosts at one moment.
+
+    Attributes:
+        hosts: compute hosts in scope; `hosts_in_use` of them hold instances, `hosts_in_service`
+            are enabled, up and not in maintenance.
+        weighted_deviation: Σ weight × standard deviation over the columns that the strategy
+            judges by, of the hosts in service before the plan.
+        classes: metrics of utilisation by class and metric; of all hosts in scope.
+    """
+
+    hosts: int
+    hosts_in_use: int
+    hosts_in_service: int
+    weighted_deviation: float
+    classes: dict[str, ClassMetrics]
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """One compute host before and after: service state, instances, utilisation by class."""
+
+    uuid: str
+    name: str
+    service_before: str
+    service_after: str
+    instances_before: int
+    instances_after: int
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+class AuditReport(Struct, frozen=True, kw_only=True):
+    """What an audit found.
+
+    Attributes:
+        weights: the columns that the strategy judged by.
+        facts: what the strategy says about its result, e.g. a lower bound.
+        order: how the planner found the order of the actions.
+        cost: of all migrations, one after the other.
+        seconds: run time of the strategy and of the planner.
+    """
+
+    goal: str
+    strategy: str
+    parameters: dict[str, Any]
+    base_generation: int
+    instances: int
+    weights: dict[str, float]
+    before: Figures
+    after: Figures
+    indicators: list[Indicator]
+    global_efficacy: list[Indicator]
+    facts: dict[str, float | str] = field(default_factory=dict)
+    order: Order
+    migrations: int
+    cost: Cost
+    seconds: dict[str, float]
+    actions: list[Action]
+    hosts: list[Host]
+
+
+def run_audit(
+    view: View,
+    goal: Goal,
+    strategy: Strategy,
+    context: Context | None = None,
+    *,
+    bandwidth_mbit: float = BANDWIDTH_MBIT,
+) -> AuditReport:
+    """Run a strategy in a new session on a view and plan its net effect.
+
+    Raises:
+        Cancelled: the context said so.
+        InvalidInput: parameters do not fit the view.
+    """
+    context = context or Context()
+    session = Session(view)
+    started = perf_counter()
+    strategy.execute(session, context)
+    executed = perf_counter()
+    plan = make_plan(session, strategy.limits(view), bandwidth_mbit)
+    planned = perf_counter()
+    weights = strategy.weights(view)
+    indicators = goal.efficacy(Subject(session=session, scope=context.scope, weights=weights))
+    pair = _Pair(session, context, weights)
+    return AuditReport(
+        goal=goal.name,
+        strategy=strategy.name,
+        parameters=strategy.parameters,
+        base_generation=view.generation,
+        instances=pair.instances,
+        weights=weights,
+        before=pair.figures(pair.before, pair.folded_before),
+        after=pair.figures(pair.after, pair.folded_after),
+        indicators=indicators,
+        global_efficacy=goal.global_efficacy({i.name: i.value for i in indicators}),
+        facts=context.facts,
+        order=plan.order,
+        migrations=len(plan.migrations),
+        cost=plan.cost,
+        seconds={"strategy": executed - started, "planner": planned - executed},
+        actions=plan.actions,
+        hosts=pair.hosts(),
+    )
+
+
+class _Pair:
+    """A session and its base, host by host."""
+
+    def __init__(self, session: Session, context: Context, weights: dict[str, float]) -> None:
+        self.before, self.after = session.base(), session
+        self.folded_before, self.folded_after = fold(self.before), fold(session)
+        self.weights = weights
+        self.mask = compute_hosts(session, context.scope)
+        #: The deviation is of the same hosts before and after, also where a plan disables some.
+        self.serving = self.mask & self.before.mask(in_service=True)
+        self.counts = [self._counts(s) for s in (self.before, self.after)]
+        self.instances = int(self.counts[0][self.mask].sum())
+
+    def _counts(self, session: Session) -> Any:
+        homes = session.homes()
+        return np.bincount(
+            homes[(homes >= 0) & session.view.consumers.alive], minlength=self.mask.size
+        )
+
+    def figures(self, session: Session, folded: Session) -> Figures:
+        metrics = folded.metrics(self.mask)
+        serving = folded.metrics(self.serving)
+        return Figures(
+            hosts=int(self.mask.sum()),
+            hosts_in_use=int((hosts_in_use(session) & self.mask).sum()),
+            hosts_in_service=int((session.mask(in_service=True) & self.mask).sum()),
+            weighted_deviation=sum(w * serving[n].std_deviation for n, w in self.weights.items()),
+            classes={name: m for name, m in metrics.items() if m.providers},
+        )
+
+    def hosts(self) -> list[Host]:
+        view = self.before.view
+        rows = [row for row in view.provider_order.tolist() if self.mask[row]]
+        capacity = self.folded_before.view.capacity
+        loads = [self._load(s, capacity) for s in (self.folded_before, self.folded_after)]
+        shown = [(name, column) for column, name in enumerate(view.classes)]
+
+        def utilisation(load: F64, row: int) -> dict[str, float]:
+            return {n: round(float(load[row, c]), 4) for n, c in shown if capacity[row, c] > 0}
+
+        return [
+            Host(
+                uuid=view.providers.uuid[row],
+                name=view.provider_at(row).name,
+                service_before=_service(self.before, row),
+                service_after=_service(self.after, row),
+                instances_before=int(self.counts[0][row]),
+                instances_after=int(self.counts[1][row]),
+                before=utilisation(loads[0], row),
+                after=utilisation(loads[1], row),
+            )
+            for row in rows
+        ]
+
+    @staticmethod
+    def _load(folded: Session, capacity: F64) -> F64:
+        load: F64 = np.divide(
+            folded.used_matrix(), capacity, out=np.zeros(capacity.shape), where=capacity > 0
+        )
+        return load
+
+
+def _service(session: Session, row: int) -> str:
+    """Return a word for the state of a host's service."""
+    if session.state.provider_field(row, "state") != "up":
+        return "down"
+    if session.state.provider_field(row, "maintenance"):
+        return "maintenance"
+    return str(session.state.provider_field(row, "status"))

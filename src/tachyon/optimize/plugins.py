@@ -1,0 +1,57 @@
+"""Goals and strategies by name: plug-ins of the entry point groups below."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stevedore import ExtensionManager
+
+from tachyon.errors import PluginNotFound
+from tachyon.optimize.goals.base import Goal
+from tachyon.optimize.strategies.base import Strategy
+
+GOALS = "tachyon.goals"
+STRATEGIES = "tachyon.strategies"
+
+
+class Plugins:
+    """What is installed, by name. A plug-in that cannot be imported is listed in `broken`."""
+
+    def __init__(self) -> None:
+        self.broken: dict[str, str] = {}
+        self.goals: dict[str, type[Goal]] = self._load(GOALS)
+        self.strategies: dict[str, type[Strategy]] = self._load(STRATEGIES)
+
+    def _load(self, group: str) -> dict[str, Any]:
+        def failed(_: Any, entry_point: Any, error: BaseException) -> None:
+            self.broken[f"{group}:{entry_point.name}"] = str(error)
+
+        manager = ExtensionManager(group, on_load_failure_callback=failed)
+        return {e.name: e.plugin for e in sorted(manager, key=lambda e: e.name)}
+
+    def goal(self, name: str) -> Goal:
+        """Return a goal; raises `PluginNotFound`."""
+        found = self.goals.get(name)
+        if found is None:
+            raise _unknown("goal", name, self.goals)
+        return found()
+
+    def strategy(self, name: str) -> type[Strategy]:
+        """Return a strategy's class; raises `PluginNotFound`."""
+        found = self.strategies.get(name)
+        if found is None:
+            raise _unknown("strategy", name, self.strategies)
+        return found
+
+    def strategy_for(self, goal: str) -> type[Strategy]:
+        """Return the first strategy, by name, that serves a goal; raises `PluginNotFound`."""
+        self.goal(goal)
+        for strategy in self.strategies.values():
+            if strategy.goal == goal:
+                return strategy
+        raise PluginNotFound(f"no strategy is installed for goal {goal}", goal=goal)
+
+
+def _unknown(kind: str, name: str, known: dict[str, Any]) -> PluginNotFound:
+    listed = ", ".join(known) or "none"
+    return PluginNotFound(f"no {kind} {name} is installed; there are: {listed}", name=name)

@@ -1,0 +1,1 @@
+"""How a goal is pursued: a strategy changes a session, and its net effect is the plan."""

@@ -1,0 +1,67 @@
+"""The contract of strategies.
+
+A strategy acts on a simulation session and on nothing else: it reads the session (its view holds
+measured metrics as columns behind the resource classes), records deltas, and undoes what does not
+help. What it leaves recorded is its proposal; planner and goal read the session's net effect, so a
+strategy neither orders actions nor counts them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from tachyon.graph.simulation import Session
+from tachyon.graph.view import View
+from tachyon.optimize.parameters import filled
+from tachyon.optimize.strategies.context import Context
+
+
+class Strategy(ABC):
+    """Base of all strategies (plug-ins of `tachyon.strategies`).
+
+    Attributes:
+        name: that of the entry point.
+        goal: the name of the goal that the strategy serves.
+        schema: JSON Schema of the parameters, an object with `additionalProperties: false`; every
+            property has a description, and a default unless it must be given.
+        parameters: those of this run, checked and complete.
+    """
+
+    name: ClassVar[str]
+    display_name: ClassVar[str]
+    goal: ClassVar[str]
+    schema: ClassVar[dict[str, Any]] = {"type": "object", "additionalProperties": False}
+
+    def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
+        """Check the parameters; raises `ParametersInvalid` with all that is wrong."""
+        self.parameters = filled(self.schema, parameters)
+
+    def weights(self, view: View) -> dict[str, float]:
+        """Return the columns of the view that the strategy judges load by, with their weights.
+
+        By default the measured metrics, or the resource classes where nothing is measured, all
+        alike.
+        """
+        measured = [m.name for m in view.metrics]
+        return dict.fromkeys(measured or view.classes, 1.0)
+
+    def limits(self, view: View) -> dict[str, float]:
+        """Return the shares of capacity that moves may not exceed on their destinations.
+
+        The planner holds every prefix of the plan to them.
+
+        Raises:
+            InvalidInput: a parameter names a column that the view does not have.
+        """
+        return {}
+
+    @abstractmethod
+    def execute(self, session: Session, context: Context) -> None:
+        """Record in the session what is proposed.
+
+        Raises:
+            Cancelled: the context says so; what was recorded is meaningless then.
+            InvalidInput: a parameter does not fit the session (names an unknown column …).
+        """

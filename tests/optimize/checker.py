@@ -1,0 +1,245 @@
+"""An independent checker of plans: replays the JSON of an audit on the entities it started from.
+
+It shares no code with sessions, strategies or planners: plain dictionaries, one action at a time,
+written from Placement's and Nova's rules. Slow, and meant to be obvious.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from tachyon.graph.cluster_file import ClusterFile, MetricSeries
+from tachyon.graph.entities import Consumer, ResourceProvider
+
+LIVE = {"active", "paused"}
+COLD = {"stopped"}
+
+
+def loads_of(series: MetricSeries, content: ClusterFile) -> dict[str, float]:
+    """Return the mean load of each consumer in the series' unit of capacity."""
+    held = {
+        c.uuid: sum(a.get(series.resource or "VCPU", 0) for a in c.allocations.values())
+        for c in content.cluster.consumers
+    }
+    loads = {}
+    for uuid, values in series.values.items():
+        known = [v for v in values if v is not None]
+        if known:
+            mean = sum(known) / len(known)
+            loads[uuid] = mean / 100 * held[uuid] if series.unit == "percent" else mean
+    return loads
+
+
+class Replay:
+    """The state of a cluster while a plan runs; `problems` collects what must not happen."""
+
+    def __init__(self, content: ClusterFile, limits: dict[str, float] | None = None) -> None:
+        cluster = content.cluster
+        self.providers: dict[str, ResourceProvider] = {p.uuid: p for p in cluster.providers}
+        self.trees: dict[str, list[ResourceProvider]] = defaultdict(list)
+        for p in cluster.providers:
+            self.trees[self.root(p.uuid).uuid].append(p)
+        self.consumers: dict[str, Consumer] = {c.uuid: c for c in cluster.consumers}
+        self.flavors = {f.id: f for f in cluster.flavors}
+        self.groups = {g.uuid: g for g in cluster.server_groups}
+        self.aggregates = {a.name: a for a in cluster.host_aggregates}
+        self.allocations = {c.uuid: dict(c.allocations) for c in cluster.consumers}
+        self.status = {p.uuid: p.status for p in cluster.providers}
+        self.used: dict[tuple[str, str], int] = defaultdict(int)
+        for allocations in self.allocations.values():
+            self._account(allocations, 1)
+        self.limits = limits or {}
+        self.loads = {s.name: loads_of(s, content) for s in content.metrics}
+        self.capacity = {s.name: s.capacity for s in content.metrics}
+        self.load: dict[tuple[str, str], float] = defaultdict(float)
+        self.members: dict[str, set[str]] = defaultdict(set)
+        self.place = {}
+        for c in cluster.consumers:
+            self.place[c.uuid] = self.host_of(c.uuid)
+            if c.server_group:
+                self.members[c.server_group].add(c.uuid)
+            for name, loads in self.loads.items():
+                self.load[name, self.place[c.uuid] or ""] += loads.get(c.uuid, 0.0)
+        self.moved: dict[str, int] = defaultdict(int)
+        self.problems: list[str] = []
+
+    def _account(self, allocations: dict[str, dict[str, int]], sign: int) -> None:
+        for provider, resources in allocations.items():
+            for name, amount in resources.items():
+                self.used[provider, name] += sign * amount
+
+    def root(self, uuid: str) -> ResourceProvider:
+        provider = self.providers[uuid]
+        while provider.type != "compute" and provider.parent_uuid is not None:
+            provider = self.providers[provider.parent_uuid]
+        return provider
+
+    def host_of(self, consumer: str) -> str | None:
+        hosts = {self.root(p).uuid for p in self.allocations[consumer]}
+        compute = sorted(h for h in hosts if self.providers[h].type == "compute")
+        if len(compute) > 1:
+            raise AssertionError(f"{consumer} stands on {compute}")
+        return compute[0] if compute else (sorted(hosts)[0] if hosts else None)
+
+    def run(self, actions: list[dict[str, Any]]) -> Replay:
+        for number, action in enumerate(actions):
+            before = len(self.problems)
+            if action["type"] == "migrate":
+                self._migrate(action)
+            else:
+                self._service(action)
+            for at in range(before, len(self.problems)):
+                self.problems[at] = f"action {number}: {self.problems[at]}"
+        return self
+
+    def _bad(self, text: str) -> None:
+        self.problems.append(text)
+
+    def _service(self, action: dict[str, Any]) -> None:
+        host = self.providers[action["resource_id"]]
+        if action["state"] == self.status[host.uuid]:
+            self._bad(f"{host.name} is {action['state']} already")
+        if action["state"] == "enabled" and not (host.disabled_reason or "").startswith("watcher_"):
+            self._bad(f"{host.name} was not disabled by us")
+        self.status[host.uuid] = action["state"]
+
+    def _migrate(self, action: dict[str, Any]) -> None:
+        uuid = action["resource_id"]
+        consumer = self.consumers[uuid]
+        source, target = action["source"], action["destination"]
+        if self.place[uuid] != source:
+            self._bad(f"{uuid} is on {self.place[uuid]}, not on {source}")
+        if source == target:
+            self._bad(f"{uuid} stays where it is")
+        self._check_instance(consumer, action)
+        self._check_host(consumer, self.providers[source], self.providers[target])
+        self._check_group(consumer, target)
+        self._check_limits(consumer, target, action)
+        new = action["allocations"]
+        self._check_amounts(consumer, new, target)
+        # The instance is on both hosts while it migrates.
+        arriving = {p: r for p, r in new.items() if self.root(p).uuid == target}
+        self._account(arriving, 1)
+        self._check_capacity(arriving)
+        leaving = {p: r for p, r in self.allocations[uuid].items() if self.root(p).uuid == source}
+        self._account(leaving, -1)
+        self.allocations[uuid] = new
+        for name, loads in self.loads.items():
+            self.load[name, source] -= loads.get(uuid, 0.0)
+            self.load[name, target] += loads.get(uuid, 0.0)
+        self.place[uuid] = target
+        self.moved[uuid] += 1
+
+    def _check_instance(self, consumer: Consumer, action: dict[str, Any]) -> None:
+        if consumer.type != "instance":
+            self._bad(f"{consumer.uuid} is a {consumer.type}")
+        if consumer.locked or consumer.watcher_exclude:
+            self._bad(f"{consumer.uuid} is locked or excluded")
+        allowed = LIVE if action["migration_type"] == "live" else COLD
+        if consumer.state not in allowed:
+            self._bad(f"{consumer.uuid} is {consumer.state}: no {action['migration_type']} one")
+
+    def _check_host(
+        self, consumer: Consumer, source: ResourceProvider, target: ResourceProvider
+    ) -> None:
+        if source.state != "up":
+            self._bad(f"source {source.name} is down")
+        if target.type != "compute":
+            self._bad(f"{target.name} is a {target.type}")
+        if target.state != "up" or self.status[target.uuid] != "enabled" or target.maintenance:
+            self._bad(f"{target.name} is out of service")
+        if consumer.pinned_az is not None and self._zone(target) != consumer.pinned_az:
+            self._bad(f"{target.name} is outside {consumer.pinned_az}")
+        flavor = self.flavors.get(consumer.flavor_id or "")
+        traits = {t for p in self.trees[target.uuid] for t in p.traits}
+        for key, value in (flavor.extra_specs if flavor else {}).items():
+            found = re.match(r"trait\w*:(.+)", key)
+            if found and value == "required" and found[1] not in traits:
+                self._bad(f"{target.name} lacks {found[1]}")
+            if found and value == "forbidden" and found[1] in target.traits:
+                self._bad(f"{target.name} has {found[1]}")
+            if key.startswith("aggregate_instance_extra_specs:"):
+                name = key.partition(":")[2]
+                given = {
+                    self.aggregates[a].metadata.get(name)
+                    for a in target.aggregates
+                    if a in self.aggregates
+                }
+                if value not in given:
+                    self._bad(f"{target.name}: no aggregate with {name}={value}")
+
+    def _zone(self, host: ResourceProvider) -> str | None:
+        if host.availability_zone is not None:
+            return host.availability_zone
+        for name in host.aggregates:
+            if name in self.aggregates and self.aggregates[name].availability_zone:
+                return self.aggregates[name].availability_zone
+        return None
+
+    def _check_group(self, consumer: Consumer, target: str) -> None:
+        group = self.groups.get(consumer.server_group or "")
+        if group is None:
+            return
+        others = [
+            self.place[m] for m in self.members[group.uuid] if m != consumer.uuid and self.place[m]
+        ]
+        if group.policy == "anti-affinity":
+            if others.count(target) >= group.rules.get("max_server_per_host", 1):
+                self._bad(f"group {group.name} forbids {target}")
+        elif group.policy == "affinity" and others and target not in others:
+            self._bad(f"group {group.name} is torn apart")
+
+    def _check_limits(self, consumer: Consumer, target: str, action: dict[str, Any]) -> None:
+        for name, share in self.limits.items():
+            if name in self.loads:
+                after = self.load[name, target] + self.loads[name].get(consumer.uuid, 0.0)
+                room = self.capacity[name].get(target, 0.0) * share
+            else:
+                after = self.used[target, name] + action["resources"].get(name, 0)
+                inventory = self.providers[target].inventories.get(name)
+                room = inventory.capacity * share if inventory else 0.0
+            if after > room + 1e-3:
+                self._bad(f"{name} on {target} would be {after} of {room}")
+
+    def _check_amounts(
+        self, consumer: Consumer, new: dict[str, dict[str, int]], target: str
+    ) -> None:
+        """All that the instance held it holds afterwards; what moved stands on the target."""
+        before: dict[str, int] = defaultdict(int)
+        after: dict[str, int] = defaultdict(int)
+        for resources in self.allocations[consumer.uuid].values():
+            for name, amount in resources.items():
+                before[name] += amount
+        for provider, resources in new.items():
+            for name, amount in resources.items():
+                after[name] += amount
+            root = self.root(provider)
+            if root.type == "compute" and root.uuid != target:
+                self._bad(f"{consumer.uuid} still holds something on {root.name}")
+        if {k: v for k, v in before.items() if v} != {k: v for k, v in after.items() if v}:
+            self._bad(f"{consumer.uuid} held {dict(before)}, holds {dict(after)}")
+
+    def _check_capacity(self, arriving: dict[str, dict[str, int]]) -> None:
+        for uuid, resources in arriving.items():
+            provider = self.providers[uuid]
+            for name, amount in resources.items():
+                inventory = provider.inventories.get(name)
+                if inventory is None:
+                    self._bad(f"{provider.name} has no {name}")
+                    continue
+                capacity = (inventory.total - inventory.reserved) * inventory.allocation_ratio
+                if self.used[uuid, name] > capacity:
+                    self._bad(f"{provider.name}: {self.used[uuid, name]} of {capacity} {name}")
+                if not inventory.min_unit <= amount <= inventory.max_unit:
+                    self._bad(f"{provider.name}: {amount} {name} is out of units")
+                if amount % inventory.step_size:
+                    self._bad(f"{provider.name}: {amount} {name} is out of step")
+
+    def hosts_in_use(self) -> set[str]:
+        return {
+            place
+            for place in self.place.values()
+            if place and self.providers[place].type == "compute"
+        }
