@@ -77,10 +77,10 @@ class UpdateProvider(DeltaBase, tag="UPDATE_PROVIDER"):
     provider_uuid: Text
     status: Status | UnsetType = UNSET
     state: State | UnsetType = UNSET
-    disabled_reason: Note | None | UnsetType = UNSET
-    power_state: Text | None | UnsetType = UNSET
+    disabled_reason: Note | UnsetType | None = UNSET
+    power_state: Text | UnsetType | None = UNSET
     maintenance: bool | UnsetType = UNSET
-    maintenance_reason: Note | None | UnsetType = UNSET
+    maintenance_reason: Note | UnsetType | None = UNSET
 
 
 Delta = Move | Allocate | Deallocate | Resize | UpdateProvider
