@@ -1,0 +1,211 @@
+"""The WSGI application: from HTTP to checked calls, from answers and errors to HTTP.
+
+falcon routes; everything else derives from the route table. Whatever a client sends, it gets a
+4xx in one JSON shape at worst.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import falcon
+import msgspec
+
+from tachyon.errors import StoreUnavailable, TachyonError
+from tachyon.graph.service import negotiation as http
+from tachyon.graph.service import openapi
+from tachyon.graph.service.bodies import ErrorDocument, Problem
+from tachyon.graph.service.call import Answer, Call
+from tachyon.graph.service.identity import Guard
+from tachyon.graph.service.model import Model
+from tachyon.graph.service.problems import (
+    InternalError,
+    MethodNotAllowed,
+    NotAcceptable,
+    RouteNotFound,
+)
+from tachyon.graph.service.routes import ROUTES, Route
+from tachyon.graph.service.validation import check_path, decode_body, decode_query, refuse
+from tachyon.graph.view import View
+
+LOG = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WSGI = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_json = msgspec.json.Encoder().encode
+_msgpack = msgspec.msgpack.Encoder().encode
+_LINES = {status: falcon.util.code_to_http_status(status) for status in (200, 201, 304)}
+
+
+def application(model: Model, guard: Guard) -> WSGI:
+    """Return the application for a model; `guard` says who may call what."""
+    app = falcon.App(media_type=http.JSON)
+    by_path: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        by_path.setdefault(route.path, []).append(route)
+    for path, routes in by_path.items():
+        app.add_route(path, _Resource(model, guard, routes))
+    app.add_route("/v1/openapi.json", _OpenApi())
+    app.add_error_handler(Exception, _unexpected(model))
+    app.add_error_handler(falcon.HTTPError, _of_falcon(model))
+    app.add_error_handler(TachyonError, _expected(model))
+    return _Outermost(guard.wrap(app), model)
+
+
+class _Outermost:
+    """Makes paths with quoted slashes routable before anything looks at them."""
+
+    def __init__(self, inner: WSGI, model: Model) -> None:
+        self._inner = inner
+        self._model = model
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            http.requote_path(environ)
+        except TachyonError as error:
+            body = error_body(error)
+            headers = [
+                ("Content-Type", http.JSON),
+                ("Content-Length", str(len(body))),
+                ("Tachyon-Generation", str(self._model.follower.generation)),
+            ]
+            start_response(falcon.util.code_to_http_status(error.status), headers)
+            return [body]
+        return self._inner(environ, start_response)
+
+
+class _Resource:
+    """All methods of one path."""
+
+    def __init__(self, model: Model, guard: Guard, routes: list[Route]) -> None:
+        for route in routes:
+            responder = _responder(model, guard, route)
+            setattr(self, f"on_{route.method.lower()}", responder)
+            if route.method == "GET":
+                self.on_head = responder
+
+
+def _responder(model: Model, guard: Guard, route: Route) -> Callable[..., None]:
+    most = model.options.max_bulk_body if route.bulk else model.options.max_body
+
+    def respond(request: falcon.Request, response: falcon.Response, **names: str) -> None:
+        environ = request.env
+        guard.check(environ, route.policy)
+        media = http.answer_form(environ.get("HTTP_ACCEPT", ""))
+        answer = route.handler(model, _call(route, environ, names, most))
+        _render(model, route, answer, media, environ, response)
+
+    return respond
+
+
+def _call(route: Route, environ: Environ, names: dict[str, str], most: int) -> Call:
+    path = {name: http.unquote_name(value) for name, value in names.items()}
+    check_path(path)
+    query = decode_query(route, http.parse_query(environ.get("QUERY_STRING", "")))
+    raw = http.read_body(environ, most)
+    body = None
+    if route.body is not None:
+        media = http.body_form(environ.get("CONTENT_TYPE", "") if raw else "")
+        body = decode_body(route, raw or (b"{}" if route.optional else b""), media)
+    elif raw:
+        refuse(iter([("", "this operation takes no body")]))
+    expected = http.expected_generation(environ) if route.guarded else None
+    return Call(path=path, query=query, body=body, expected=expected)
+
+
+def _render(
+    model: Model,
+    route: Route,
+    answer: Answer,
+    media: http.Media,
+    environ: Environ,
+    response: falcon.Response,
+) -> None:
+    generation = answer.generation
+    if generation is None:
+        generation = model.follower.generation
+    response.set_header("Tachyon-Generation", str(generation))
+    response.set_header("Vary", "Accept")
+    if answer.etag is not None:
+        response.set_header("ETag", f'"{answer.etag}"')
+        if route.method == "GET" and http.is_known(environ, answer.etag):
+            response.status = _LINES[304]
+            return
+    response.status = _LINES[route.status]
+    response.content_type = http.MEDIA_TYPES[media]
+    body = answer.body
+    if isinstance(body, View):
+        response.data = model.encoded(body, media)
+    else:
+        response.data = _json(body) if media == "json" else _msgpack(body)
+
+
+class _OpenApi:
+    """The document that describes all the rest."""
+
+    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
+        """Answer with the document."""
+        response.content_type = http.JSON
+        response.data = openapi.document()
+
+    on_head = on_get
+
+
+def error_body(error: TachyonError) -> bytes:
+    """Return an error as the API sends it."""
+    return _json(ErrorDocument(Problem(error.code, error.message, error.details)))
+
+
+ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, Any], None]
+
+
+def _expected(model: Model) -> ErrorHandler:
+    def handle(request: falcon.Request, response: falcon.Response, error: Any, _: Any) -> None:
+        if isinstance(error, StoreUnavailable):
+            LOG.warning("%s %s: %s", request.method, request.path, error)
+            response.set_header("Retry-After", "1")
+        if error.status == 401:
+            response.set_header("WWW-Authenticate", "Keystone")
+        response.set_header("Tachyon-Generation", str(model.follower.generation))
+        response.status = falcon.util.code_to_http_status(error.status)
+        response.content_type = http.JSON
+        response.data = error_body(error)
+
+    return handle
+
+
+def _of_falcon(model: Model) -> ErrorHandler:
+    expected = _expected(model)
+
+    def handle(request: falcon.Request, response: falcon.Response, error: Any, params: Any) -> None:
+        where = request.path[:255]
+        found: TachyonError
+        if isinstance(error, falcon.HTTPNotFound):
+            found = RouteNotFound(f"there is nothing at {where}")
+        elif isinstance(error, falcon.HTTPMethodNotAllowed):
+            allowed = (error.headers or {}).get("Allow", "")  # type: ignore[union-attr]
+            response.set_header("Allow", allowed)
+            found = MethodNotAllowed(
+                f"{where} has no method {request.method}", allowed=allowed.split(", ")
+            )
+        elif isinstance(error, falcon.HTTPNotAcceptable):
+            found = NotAcceptable(f"answers are {http.JSON} or {http.MSGPACK}")
+        else:
+            found = MethodNotAllowed(f"there is no method {request.method[:40]}", allowed=[])
+        expected(request, response, found, params)
+
+    return handle
+
+
+def _unexpected(model: Model) -> ErrorHandler:
+    expected = _expected(model)
+
+    def handle(request: falcon.Request, response: falcon.Response, error: Any, params: Any) -> None:
+        LOG.error("%s %s failed", request.method, request.path, exc_info=error)
+        expected(request, response, InternalError("the service failed; see its log"), params)
+
+    return handle

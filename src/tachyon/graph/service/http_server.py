@@ -1,0 +1,82 @@
+"""cheroot as we run it: errors of the protocol in the API's shape, and none of them a 5xx."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from cheroot import server as cheroot
+from cheroot import wsgi
+
+from tachyon.graph.service.application import WSGI
+from tachyon.graph.service.bodies import ErrorDocument, Problem
+
+LOG = logging.getLogger(__name__)
+
+#: Bytes of the request line and all headers together.
+_MAX_HEADERS = 64 * 1024
+
+#: What the library calls failures of its own, although the client asked for what is not there.
+_STATUS = {"501": "400 Bad Request", "505": "400 Bad Request"}
+_CODES = {"408": "request_timeout", "413": "body_too_large", "414": "path_too_long"}
+
+
+class _Request(cheroot.HTTPRequest):
+    """A request whose protocol errors are documents like all others."""
+
+    def simple_response(self, status: Any, msg: str = "") -> None:
+        """Answer a request that never reached the application, and close the connection."""
+        line = _STATUS.get(str(status)[:3], str(status))
+        number = line[:3]
+        fallback = "internal_error" if number >= "500" else "bad_request"
+        reason = msg or line[4:]
+        body = msgspec.json.encode(ErrorDocument(Problem(_CODES.get(number, fallback), reason, {})))
+        self.close_connection = True
+        head = (
+            f"{self.server.protocol} {line}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        try:
+            self.conn.wfile.write(head.encode("latin-1") + body)
+        except OSError as error:
+            LOG.debug("a client left before its error: %s", error)
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Request
+
+
+class HttpServer(wsgi.Server):
+    """A threaded HTTP/1.1 server with kept-alive connections; times in seconds."""
+
+    ConnectionClass = _Connection
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        app: WSGI,
+        *,
+        threads: int,
+        connections: int,
+        timeout: float,
+        shutdown_timeout: float,
+        max_body: int,
+    ) -> None:
+        super().__init__(
+            address,
+            app,
+            numthreads=threads,
+            request_queue_size=512,
+            server_name="tachyon",
+            reuse_port=True,
+        )
+        self.timeout = timeout
+        self.shutdown_timeout = shutdown_timeout
+        self.keep_alive_conn_limit = connections
+        self.max_request_header_size = _MAX_HEADERS
+        self.max_request_body_size = max_body
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Write to our log instead of standard error."""
+        LOG.log(level, msg, exc_info=traceback)

@@ -1,0 +1,267 @@
+"""The service as processes: cheroot in front, one or several that share a port and a store.
+
+Called by the command line through `serve`; other WSGI servers go by `wsgi`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from oslo_config import cfg
+
+from tachyon import conf as options
+from tachyon.errors import ConfigurationError, TachyonError
+from tachyon.graph.service.application import WSGI, application
+from tachyon.graph.service.http_server import HttpServer
+from tachyon.graph.service.identity import Guard, KeystoneGuard, NoGuard, check_noauth
+from tachyon.graph.service.model import Model
+from tachyon.graph.service.options import Options
+from tachyon.graph.store import open_store
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds before a process that died is started again; doubles up to `_SLOWEST`.
+_SOONEST, _SLOWEST = 0.5, 30.0
+
+
+def serve(
+    *,
+    store_url: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    auth: str | None = None,
+    config_file: str | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; what is not given comes from the configuration.
+
+    Args:
+        store_url: where the graph is kept.
+        host: address to listen on.
+        port: TCP port; 0 takes a free one.
+        workers: processes that share the port.
+        auth: "noauth" or "keystone".
+        config_file: of the options in `tachyon.conf`, [keystone_authtoken] and [oslo_policy].
+        ready: called with the URL of the service once it can be reached.
+
+    Raises:
+        ConfigurationError: the options do not fit together, or the port is taken.
+        StoreUnavailable: the store cannot be reached at start-up.
+    """
+    try:
+        conf = options.load(config_file)
+        given = {
+            "store_url": store_url,
+            "host": host,
+            "port": port,
+            "workers": workers,
+            "auth": auth,
+        }
+        for name, value in given.items():
+            if value is not None:
+                conf.set_override(name, value, group="service")
+    except (cfg.Error, ValueError) as error:
+        raise ConfigurationError(f"the configuration cannot be used: {error}") from error
+    run(conf, ready)
+
+
+def run(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> None:
+    """Serve as a configuration says; see `serve`."""
+    service = conf.service
+    guard = guard_of(conf)
+    if service.workers > 1 and service.store_url in ("sqlite://", "sqlite:///:memory:"):
+        raise ConfigurationError("a database in memory belongs to one process; set workers = 1")
+    # Once, before anybody serves: processes that start together need not race for it.
+    open_store(service.store_url).close()
+    with _reserve(service.host, service.port) as reserved:
+        port = reserved.getsockname()[1]
+        host = f"[{service.host}]" if ":" in service.host else service.host
+        url = f"http://{host}:{port}"
+        if service.workers == 1:
+            _Process(conf, guard, port, shared=False).run(lambda: _announce(url, ready))
+        else:
+            _Supervisor(conf, guard, port).run(lambda: _announce(url, ready))
+
+
+def guard_of(conf: cfg.ConfigOpts) -> Guard:
+    """Return what stands before the handlers; raises `ConfigurationError`."""
+    if conf.service.auth == "keystone":
+        return KeystoneGuard(conf)
+    check_noauth(conf.service.host)
+    return NoGuard()
+
+
+def build(conf: cfg.ConfigOpts, guard: Guard, *, shared: bool) -> tuple[Model, WSGI]:
+    """Return a model on a store of its own, and the application that serves it."""
+    model = Model(open_store(conf.service.store_url), options=Options.of(conf, shared=shared))
+    return model, application(model, guard)
+
+
+def start_sweeper(model: Model, interval: float, stop: threading.Event) -> threading.Thread:
+    """Start the thread that expires sessions and trims the change log now and then."""
+
+    def sweep() -> None:
+        while not stop.wait(interval):
+            try:
+                model.sweep()
+            except TachyonError as error:
+                LOG.warning("sweep failed, the next one may do better: %s", error)
+            except Exception:
+                LOG.exception("sweep failed")
+
+    thread = threading.Thread(target=sweep, name="tachyon-sweep", daemon=True)
+    thread.start()
+    return thread
+
+
+def _announce(url: str, ready: Callable[[str], None] | None) -> None:
+    LOG.info("serving Tachyon API v1 on %s", url)
+    if ready is not None:
+        ready(url)
+
+
+def _reserve(host: str, port: int) -> socket.socket:
+    """Hold a port without listening on it, so that every process of ours finds the same."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    reserved = socket.socket(family, kind, protocol)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(address)
+    except OSError as error:
+        reserved.close()
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error}") from error
+    return reserved
+
+
+class _Process:
+    """One serving process."""
+
+    def __init__(self, conf: cfg.ConfigOpts, guard: Guard, port: int, *, shared: bool) -> None:
+        self._conf = conf
+        self._guard = guard
+        self._port = port
+        self._shared = shared
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until told to stop; requests under way are finished."""
+        service = self._conf.service
+        model, app = build(self._conf, self._guard, shared=self._shared)
+        stop = threading.Event()
+        server = HttpServer(
+            (service.host, self._port),
+            app,
+            threads=service.threads,
+            connections=service.connections,
+            timeout=service.timeout,
+            shutdown_timeout=service.shutdown_timeout,
+            max_body=max(service.max_body, service.max_bulk_body),
+        )
+        _on_signals(stop.set)
+        server.prepare()
+        serving = threading.Thread(target=server.serve, name="tachyon-serve", daemon=True)
+        serving.start()
+        start_sweeper(model, service.sweep_interval, stop)
+        ready()
+        try:
+            while not stop.wait(1.0):
+                if not serving.is_alive():
+                    raise RuntimeError("the thread that accepts connections died")
+        finally:
+            model.stop()
+            server.stop()
+            serving.join(timeout=service.shutdown_timeout)
+            model.store.close()
+
+
+class _Supervisor:
+    """Several serving processes on one port, each started again when it dies."""
+
+    def __init__(self, conf: cfg.ConfigOpts, guard: Guard, port: int) -> None:
+        self._conf = conf
+        self._guard = guard
+        self._port = port
+        self._stopping = False
+        self._children: dict[int, float] = {}
+        self._pause = _SOONEST
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Keep the processes running until told to stop."""
+        _on_signals(self._stop)
+        told, tell = os.pipe()
+        for _ in range(self._conf.service.workers):
+            self._fork(tell)
+        threading.Thread(target=self._await_all, args=(told, ready), daemon=True).start()
+        while self._children:
+            try:
+                child, _ = os.wait()
+            except ChildProcessError:
+                break
+            started = self._children.pop(child, time.monotonic())
+            if self._stopping:
+                continue
+            self._pause = (
+                _SOONEST
+                if time.monotonic() - started > _SLOWEST
+                else min(self._pause * 2, _SLOWEST)
+            )
+            LOG.error("process %d died; another starts in %g s", child, self._pause)
+            time.sleep(self._pause)
+            if not self._stopping:
+                self._fork(tell)
+
+    def _await_all(self, told: int, ready: Callable[[], None]) -> None:
+        """Call `ready` when each process has written its byte: it can be reached."""
+        for _ in range(self._conf.service.workers):
+            os.read(told, 1)
+        if not self._stopping:
+            ready()
+
+    def _fork(self, tell: int) -> None:
+        child = os.fork()
+        if child:
+            self._children[child] = time.monotonic()
+            return
+        status = 1
+        try:
+            _Process(self._conf, self._guard, self._port, shared=True).run(lambda: _tell(tell))
+            status = 0
+        except TachyonError as error:
+            LOG.error("%s", error)
+        except Exception:
+            LOG.exception("a serving process failed")
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        for child in list(self._children):
+            try:
+                os.kill(child, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+
+
+def _tell(pipe: int) -> None:
+    os.write(pipe, b".")
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    def handle(_number: int, _frame: Any) -> None:
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
