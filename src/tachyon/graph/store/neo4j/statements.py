@@ -45,6 +45,8 @@ SCHEMA: Final[dict[str, str]] = {
 # ---------------------------------------------------------------------------- global state
 
 _GLOBAL = {
+    # A constraint's index bears the constraint's name.
+    "schema_names": "SHOW INDEXES YIELD name RETURN collect(name) AS names",
     "create_global_state": """
 MERGE (g:GlobalState {name: 'global'})
 ON CREATE SET g.generation = 0, g.position = 0, g.floor = 0, g.lock = true""",

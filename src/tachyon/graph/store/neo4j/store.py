@@ -37,7 +37,18 @@ class Neo4jStore(Store):
 
     def create_schema(self) -> None:
         """Create constraints, indexes and the global state where missing."""
-        for name in (*SCHEMA, "create_global_state"):
+        if not self._connection.transact(_missing):
+            self._connection.transact(_run, "create_global_state")
+            return
+        for name in ("global_state_name", "create_global_state"):
+            self._connection.transact(_run, name)
+        self._connection.transact(self._create_missing)
+
+    def _create_missing(self, tx: Transaction) -> None:
+        # Two that create constraints at once end in deadlocks, so one at a time does, each in a
+        # transaction of its own, as Neo4j wants it.
+        changelog.lock(tx)
+        for name in _missing(tx):
             self._connection.transact(_run, name)
 
     def close(self) -> None:
@@ -141,6 +152,11 @@ class Neo4jStore(Store):
 
 def _run(tx: Transaction, name: str) -> None:
     tx.run(name)
+
+
+def _missing(tx: Transaction) -> list[str]:
+    present = set(tx.one("schema_names")["names"])
+    return [name for name in SCHEMA if name not in present]
 
 
 def _apply(tx: Transaction, mutations: Sequence[AnyMutation], expected: Expected | None) -> Applied:
