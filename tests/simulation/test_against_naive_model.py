@@ -128,7 +128,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(data=st.data(), recorded_between=st.booleans())
     def evaluate_deltas(self, data: st.DataObject, recorded_between: bool) -> None:
         """Candidates of any kind are judged as if each were recorded alone."""
-        at, session, naive = self.pick(data)
+        at, _, naive = self.pick(data)
         one = deltas(list(self.graph.providers), list(naive.now().held))
         candidates = data.draw(st.lists(one | st.lists(one, max_size=3), max_size=6))
         if all(isinstance(c, Move) for c in candidates):
@@ -138,7 +138,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(data=st.data(), recorded_between=st.booleans())
     def evaluate_moves(self, data: st.DataObject, recorded_between: bool) -> None:
         """Single moves are judged all at once as they would be one by one."""
-        at, session, naive = self.pick(data)
+        at, _, naive = self.pick(data)
         hosts = [p for p in self.graph.providers if not naive.now().children[p]]
         moves = st.builds(
             Move,

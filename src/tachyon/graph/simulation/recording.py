@@ -265,7 +265,6 @@ def _deallocate(state: VirtualState, delta: Deallocate) -> tuple[Effect, ...]:
 
 
 def _resize(state: VirtualState, delta: Resize) -> tuple[Effect, ...]:
-    view = state.view
     row = state.consumer_row(delta.consumer_uuid)
     parts = state.parts(row)
     if not parts:

@@ -36,7 +36,11 @@ def frozen(array: _Array) -> _Array:
 
 
 class ProviderColumns(Struct, kw_only=True):
-    """Providers by row (P rows). `record` is None where a provider is gone."""
+    """Providers by row (P rows). `record` is None where a provider is gone.
+
+    `born` orders them by arrival in the graph; of those with the same number the lower row came
+    first. That of consumers is of the same kind.
+    """
 
     uuid: list[str]
     index: dict[str, int]

@@ -62,12 +62,17 @@ _Images = dict[Kind, dict[str, _Image]]
 
 def refresh(view: View, changes: Sequence[Change], generation: int) -> View:
     """Return the view of a later generation; `changes` lead there from the view's own."""
-    return _carry(view, _fold((c, c.before, c.after) for c in changes), generation)
+    return _carry(view, _fold((c, c.before, c.after) for c in changes), generation, back=False)
 
 
 def rewind(view: View, changes: Sequence[Change], generation: int) -> View:
-    """Return the view of an earlier generation; `changes` lead from there to the view's own."""
-    return _carry(view, _fold((c, c.after, c.before) for c in reversed(changes)), generation)
+    """Return the view of an earlier generation; `changes` lead from there to the view's own.
+
+    Entities that were removed since come back at the places they had in the order of arrival as
+    far as the view remembers them, and behind all others where it does not.
+    """
+    steps = ((c, c.after, c.before) for c in reversed(changes))
+    return _carry(view, _fold(steps), generation, back=True)
 
 
 def _fold(steps: Any) -> _Images:
@@ -77,15 +82,19 @@ def _fold(steps: Any) -> _Images:
         known = of_kind.get(change.key)
         if becomes is None:
             of_kind[change.key] = _Image(None, whole=True)
-        elif was is None or known is None or known.fields is None:
-            of_kind[change.key] = _Image(dict(becomes), whole=was is None)
+        elif was is None:
+            # What is removed and comes again stands behind what came in between.
+            of_kind.pop(change.key, None)
+            of_kind[change.key] = _Image(dict(becomes), whole=True)
+        elif known is None or known.fields is None:
+            of_kind[change.key] = _Image(dict(becomes), whole=False)
         else:
             known.fields.update(becomes)
     return images
 
 
-def _carry(view: View, images: _Images, generation: int) -> View:
-    step = _Step(view, generation)
+def _carry(view: View, images: _Images, generation: int, *, back: bool) -> View:
+    step = _Step(view, generation, back)
     step.carry_records(images)
     step.carry_providers(images["provider"])
     step.carry_consumers(images["consumer"])
@@ -95,9 +104,10 @@ def _carry(view: View, images: _Images, generation: int) -> View:
 class _Step:
     """One view on its way to another: the columns copied so far."""
 
-    def __init__(self, view: View, generation: int) -> None:
+    def __init__(self, view: View, generation: int, back: bool) -> None:
         self.view = view
         self.generation = generation
+        self.back = back
         self.classes = list(view.classes)
         self.class_at = dict(view.class_index)
         self.records: Mapping[Kind, Mapping[str, Entity]] = view.records
@@ -133,7 +143,8 @@ class _Step:
         records = list(old.record)
         uuid, index = _extendable(old.uuid, old.index, len(records))
         born = old.born
-        structural = False
+        latest = int(born.max(initial=0))
+        structural = served = False
         inventories: set[int] = set()
         for key, image in images.items():
             row = index.get(key, -1)
@@ -146,23 +157,30 @@ class _Step:
                 index[key] = row
                 uuid.append(key)
                 records.append(None)
-                born = np.append(born, self.generation)
-            elif before is None and after is not None:
+                latest += 1
+                born = np.append(born, latest)
+            elif image.whole and after is not None and not self.back:
+                latest += 1
                 born = born.copy()
-                born[row] = self.generation
+                born[row] = latest
             records[row] = after
+            served = served or _service(before) != _service(after)
             if _shape(before) != _shape(after):
                 structural = True
             if (before.inventories if before else None) != (after.inventories if after else None):
                 inventories.add(row)
         tree = Tree(records, index) if structural else old.tree
-        self.providers = ProviderColumns(
+        flags: dict[str, Any] = {}
+        if served:
+            flags = provider_flags(records)
+        self.providers = replace(
+            old,
             uuid=uuid,
             index=index,
             record=records,
             born=frozen(born),
             tree=tree,
-            **provider_flags(records),
+            **flags,
         )
         if len(records) > self.used.shape[0]:
             extra = np.zeros((len(records) - self.used.shape[0], self.used.shape[1]), np.int64)
@@ -221,9 +239,12 @@ class _Step:
             return
         self._add_rows([key for key, image in images.items() if image.fields is not None])
         index = self.consumers.index
+        known, count = self.view.consumer_rows, self.consumers.alive.size
+        latest = int(self.consumers.born.max(initial=0))
         for key, image in images.items():
             row = index.get(key, -1)
-            if row < 0:
+            # The index is shared: a row behind ours is one that another view has added.
+            if not 0 <= row < count:
                 continue
             fields = image.fields
             if fields is None:
@@ -234,7 +255,9 @@ class _Step:
                 fields = _whole(fields)
                 if not self.consumers.alive[row]:
                     self._column("alive")[row] = True
-                    self._column("born")[row] = self.generation
+                if row >= known or not self.back:
+                    latest += 1
+                    self._column("born")[row] = latest
             self._set_fields(row, fields)
 
     def _add_rows(self, keys: Sequence[str]) -> None:
@@ -395,6 +418,13 @@ def _provider(
 
 def _shape(record: ResourceProvider | None) -> Any:
     return None if record is None else (record.type, record.parent_uuid)
+
+
+def _service(record: ResourceProvider | None) -> Any:
+    """Return what the boolean columns of providers hold."""
+    if record is None:
+        return None
+    return (record.status == "enabled", record.state == "up", record.maintenance)
 
 
 def _moves_homes(image: _Image) -> bool:
