@@ -298,21 +298,25 @@ DELETE a""",
 
 # ---------------------------------------------------------------------------- change log
 
+# The index on generation and sequence is used only where both are asked for.
 _LOG = {
     "log": """
 UNWIND $rows AS row
 CREATE (e:ChangeLogEntry)
 SET e = row""",
     "changes": """
-MATCH (e:ChangeLogEntry) WHERE $after < e.generation <= $last
+MATCH (e:ChangeLogEntry) WHERE $after < e.generation <= $last AND e.sequence >= 0
 WITH e ORDER BY e.generation, e.sequence LIMIT $limit
 RETURN collect([e.generation, e.kind, e.key, e.before, e.after]) AS entries""",
-    "log_size": "MATCH (e:ChangeLogEntry {generation: $generation}) RETURN count(e) AS size",
+    "log_size": """
+MATCH (e:ChangeLogEntry) WHERE e.generation = $generation AND e.sequence >= 0
+RETURN count(e) AS size""",
     "removed": """
-MATCH (e:ChangeLogEntry) WHERE e.generation > $after AND e.after IS NULL
+MATCH (e:ChangeLogEntry)
+WHERE e.generation > $after AND e.sequence >= 0 AND e.after IS NULL
 RETURN collect([e.kind, e.key]) AS removed""",
     "forget": """
-MATCH (e:ChangeLogEntry) WHERE e.generation <= $floor
+MATCH (e:ChangeLogEntry) WHERE e.generation <= $floor AND e.sequence >= 0
 WITH e LIMIT $limit
 DELETE e
 RETURN count(*) AS forgotten""",
@@ -370,8 +374,11 @@ DETACH DELETE d""",
 MATCH (s:SimulationSession {id: $id})
 OPTIONAL MATCH (s)-[:HAS_DELTA]->(d:SpeculativeDelta)
 DETACH DELETE d, s""",
+    # Locked first: a session for the same audit may come into being right now.
     "prune_audit": """
-MATCH (a:Audit {uuid: $audit_uuid}) WHERE NOT (a)--()
+MATCH (a:Audit {uuid: $audit_uuid})
+SET a.lock = true
+WITH a WHERE NOT (a)--()
 DELETE a""",
 }
 
