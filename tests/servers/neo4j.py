@@ -25,7 +25,7 @@ JAVA_VERSIONS = (17, 21)
 
 _SOURCES = Path(__file__).parent / "neo4j_server"
 _JVM_OPTIONS = (
-    "-Xmx1g",
+    "-Xmx3g",  # a first synchronisation of 5,000 hosts and 100,000 instances in one transaction
     "-XX:+UseParallelGC",  # two cores: quicker to start than G1, and nobody measures pauses
     "-Dfile.encoding=UTF-8",
     "-Dio.netty.tryReflectionSetAccessible=true",
