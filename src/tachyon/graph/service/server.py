@@ -12,7 +12,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from oslo_config import cfg
@@ -57,21 +58,50 @@ def serve(
         ConfigurationError: the options do not fit together, or the port is taken.
         StoreUnavailable: the store cannot be reached at start-up.
     """
+    given = {
+        "store_url": store_url,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "auth": auth,
+    }
+    run(_configured(config_file, given), ready)
+
+
+@contextmanager
+def running(store_url: str, *, port: int = 0, config_file: str | None = None) -> Iterator[str]:
+    """Serve from threads of this process for the time of the block; gives the service's URL.
+
+    For all-in-one set-ups, demos and tests; takes no signals.
+
+    Raises:
+        ConfigurationError, StoreUnavailable: as `serve`.
+    """
+    conf = _configured(config_file, {"store_url": store_url, "port": port})
+    guard = guard_of(conf)
+    with _reserve(conf.service.host, conf.service.port) as reserved:
+        taken = reserved.getsockname()[1]
+        process = _Process(conf, guard, taken, shared=False)
+        process.start()
+        try:
+            yield _url(conf.service.host, taken)
+        finally:
+            process.stop()
+
+
+def _configured(config_file: str | None, given: dict[str, Any]) -> cfg.ConfigOpts:
     try:
         conf = options.load(config_file)
-        given = {
-            "store_url": store_url,
-            "host": host,
-            "port": port,
-            "workers": workers,
-            "auth": auth,
-        }
         for name, value in given.items():
             if value is not None:
                 conf.set_override(name, value, group="service")
     except (cfg.Error, ValueError) as error:
         raise ConfigurationError(f"the configuration cannot be used: {error}") from error
-    run(conf, ready)
+    return conf
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def run(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> None:
@@ -84,8 +114,7 @@ def run(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> Non
     open_store(service.store_url).close()
     with _reserve(service.host, service.port) as reserved:
         port = reserved.getsockname()[1]
-        host = f"[{service.host}]" if ":" in service.host else service.host
-        url = f"http://{host}:{port}"
+        url = _url(service.host, port)
         if service.workers == 1:
             _Process(conf, guard, port, shared=False).run(lambda: _announce(url, ready))
         else:
@@ -149,18 +178,12 @@ class _Process:
     """One serving process."""
 
     def __init__(self, conf: cfg.ConfigOpts, guard: Guard, port: int, *, shared: bool) -> None:
-        self._conf = conf
-        self._guard = guard
-        self._port = port
-        self._shared = shared
-
-    def run(self, ready: Callable[[], None]) -> None:
-        """Serve until told to stop; requests under way are finished."""
-        service = self._conf.service
-        model, app = build(self._conf, self._guard, shared=self._shared)
-        stop = threading.Event()
-        server = HttpServer(
-            (service.host, self._port),
+        service = conf.service
+        self._pause = service.shutdown_timeout
+        self._stop = threading.Event()
+        self._model, app = build(conf, guard, shared=shared)
+        self._server = HttpServer(
+            (service.host, port),
             app,
             threads=service.threads,
             connections=service.connections,
@@ -168,21 +191,36 @@ class _Process:
             shutdown_timeout=service.shutdown_timeout,
             max_body=max(service.max_body, service.max_bulk_body),
         )
-        _on_signals(stop.set)
-        server.prepare()
-        serving = threading.Thread(target=server.serve, name="tachyon-serve", daemon=True)
-        serving.start()
-        start_sweeper(model, service.sweep_interval, stop)
+        self._serving = threading.Thread(
+            target=self._server.serve, name="tachyon-serve", daemon=True
+        )
+        self._interval = service.sweep_interval
+
+    def start(self) -> None:
+        """Begin to serve; returns when the service can be reached."""
+        self._server.prepare()
+        self._serving.start()
+        start_sweeper(self._model, self._interval, self._stop)
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until a signal says to stop."""
+        _on_signals(self._stop.set)
+        self.start()
         ready()
         try:
-            while not stop.wait(1.0):
-                if not serving.is_alive():
+            while not self._stop.wait(1.0):
+                if not self._serving.is_alive():
                     raise RuntimeError("the thread that accepts connections died")
         finally:
-            model.stop()
-            server.stop()
-            serving.join(timeout=service.shutdown_timeout)
-            model.store.close()
+            self.stop()
+
+    def stop(self) -> None:
+        """Finish the requests under way, then close everything."""
+        self._stop.set()
+        self._model.stop()
+        self._server.stop()
+        self._serving.join(timeout=self._pause)
+        self._model.store.close()
 
 
 class _Supervisor:
