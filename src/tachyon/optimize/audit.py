@@ -31,7 +31,8 @@ class Figures(Struct, frozen=True, kw_only=True):
             are enabled, up and not in maintenance.
         weighted_deviation: Σ weight × standard deviation over the columns that the strategy
             judges by, of the hosts in service before the plan.
-        classes: metrics of utilisation by class and metric; of all hosts in scope.
+        classes: metrics of utilisation by class and metric, of all hosts in scope.
+        classes_in_use: the same of the hosts that hold instances at that moment.
     """
 
     hosts: int
@@ -39,6 +40,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     hosts_in_service: int
     weighted_deviation: float
     classes: dict[str, ClassMetrics]
+    classes_in_use: dict[str, ClassMetrics]
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -150,13 +152,17 @@ class _Pair:
 
     def figures(self, session: Session, folded: Session) -> Figures:
         metrics = folded.metrics(self.mask)
+        in_use = hosts_in_use(session) & self.mask
         serving = folded.metrics(self.serving)
         return Figures(
             hosts=int(self.mask.sum()),
-            hosts_in_use=int((hosts_in_use(session) & self.mask).sum()),
+            hosts_in_use=int(in_use.sum()),
             hosts_in_service=int((session.mask(in_service=True) & self.mask).sum()),
             weighted_deviation=sum(w * serving[n].std_deviation for n, w in self.weights.items()),
             classes={name: m for name, m in metrics.items() if m.providers},
+            classes_in_use={
+                name: m for name, m in folded.metrics(in_use).items() if metrics[name].providers
+            },
         )
 
     def hosts(self) -> list[Host]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tachyon.errors import Conflict
 from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session, rules
 from tachyon.graph.view.columns import F64, I64, Bool
@@ -59,6 +58,9 @@ class Packer:
         #: C; what amounts are divided by to compare classes: a mean host.
         mean = capacity.mean(axis=1) if self.rows.size else np.zeros(len(view.classes))
         self.norm: F64 = np.where(mean > 0, mean, 1.0)
+        self._unit: list[float] = (1.0 / self.norm).tolist()
+        #: Columns that have a limit at all; a metric without one is no reason to choose a host.
+        self._bounded = set(np.flatnonzero(~np.isinf(share)).tolist())
         #: N × C; what moves with each consumer.
         self.demand: I64 = folded.view.consumers.demand
         self._plain = not view.tree.nested
@@ -102,38 +104,34 @@ class Packer:
         What it leaves behind on its old host is not counted as free there: the caller has closed
         a host that it empties.
         """
-        for at in self._candidates(row):
-            target = int(self.rows[at])
-            uuid = self.session.view.providers.uuid
-            try:
-                self.session.record(
-                    Move(
-                        consumer_uuid=self.session.state.consumer_uuid(row),
-                        to_provider=uuid[target],
-                    )
-                )
-            except Conflict:
-                continue
-            self.free[:, at] -= self.demand[row]
-            self._log.append((row, target))
-            return target
-        return -1
+        at = self._best(row)
+        if at < 0:
+            return -1
+        target = int(self.rows[at])
+        uuid = self.session.view.providers.uuid
+        self.session.record(
+            Move(consumer_uuid=self.session.state.consumer_uuid(row), to_provider=uuid[target])
+        )
+        self.free[:, at] -= self.demand[row]
+        self._log.append((row, target))
+        return target
 
-    def _candidates(self, row: int) -> list[int]:
-        """Return the positions of the hosts to try, best first: one, or none.
-
-        Only the session knows whether the parts of a spread consumer fit; there the check is its
-        own, and slower.
-        """
-        fits = self.open & self._fits(row)
-        if not fits.any():
-            return []
-        at = np.flatnonzero(fits)
-        wanted = self.demand[row] / self.norm
-        columns = np.flatnonzero(wanted)
-        left = self.free[np.ix_(columns, at)] / self.norm[columns, None] - wanted[columns, None]
-        left[np.isinf(left)] = 0.0
-        return [int(at[np.argmin((left**2).sum(axis=0))])]
+    def _best(self, row: int) -> int:
+        """Return the position of the open host that a consumer fits best, −1 for none."""
+        fits = self._fits(row)
+        fits &= self.open
+        demand = self.demand[row].tolist()
+        # Whole rows of a few thousand hosts cost less than picking the hosts that fit.
+        waste = np.zeros(self.rows.size)
+        for column, amount in enumerate(demand):
+            if amount and column in self._bounded:
+                left = self.free[column] - amount
+                left *= self._unit[column]
+                left *= left
+                waste += left
+        waste[~fits] = np.inf
+        at = int(np.argmin(waste)) if waste.size else -1
+        return at if at >= 0 and fits[at] else -1
 
     def _fits(self, row: int) -> Bool:
         session = self.session

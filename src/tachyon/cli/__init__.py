@@ -1,0 +1,1 @@
+"""The `tachyon` command: what a person does with clusters, audits and what-if questions."""

@@ -1,0 +1,138 @@
+"""`tachyon audit`: run a strategy on a cluster and show the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tachyon.cli.console import output, progress
+from tachyon.cli.report import write_report
+from tachyon.cli.source import read_view, source_options
+from tachyon.cli.tables import show_report
+from tachyon.errors import InvalidInput
+from tachyon.graph.view import View
+from tachyon.optimize.audit import AuditReport, run_audit
+from tachyon.optimize.migration import BANDWIDTH_MBIT
+from tachyon.optimize.plugins import Plugins
+from tachyon.optimize.strategies.context import Context
+
+
+@click.group()
+def audit() -> None:
+    """Audits: let a strategy look for a better placement."""
+
+
+@audit.command("run")
+@click.argument("file")
+@click.option("--goal", help="What the audit is for; the strategy's own goal by default.")
+@click.option("--strategy", help="How; the goal's first strategy by default.")
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Parameter of the strategy; a.b=1 sets a key inside an object. Repeatable.",
+)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write a report to this file, too.")
+@click.option(
+    "--actions",
+    type=click.IntRange(min=0),
+    default=15,
+    show_default=True,
+    help="Actions to show in the table; 0: all.",
+)
+@click.option(
+    "--bandwidth",
+    type=click.FloatRange(min=0, min_open=True),
+    default=BANDWIDTH_MBIT,
+    show_default=True,
+    metavar="MBIT/S",
+    help="Of a migration, for its time.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random choices.")
+@click.option("--progress/--no-progress", "shown", default=None, help="Default: on terminals.")
+@source_options
+def run(
+    file: str,
+    goal: str | None,
+    strategy: str | None,
+    parameters: tuple[str, ...],
+    form: str,
+    html: str | None,
+    actions: int,
+    bandwidth: float,
+    seed: int,
+    shown: bool | None,
+    **source: Any,
+) -> None:
+    """Run an audit on FILE: a cluster file, PlanetLab traces, a ROADEF model, a folder of captured
+    OpenStack answers, or the URL of a store. Nothing is changed anywhere.
+    """
+    given = parsed(parameters)
+    name, view = read_view(file, **source)
+    report = execute(
+        view, goal, strategy, given, seed=seed, bandwidth=bandwidth, progress_wanted=shown
+    )
+    if html is not None:
+        write_report(Path(html), report, name)
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show_report(output(), report, name, actions)
+        if html is not None:
+            click.echo(f"Report: {html}")
+
+
+def execute(
+    view: View,
+    goal: str | None,
+    strategy: str | None,
+    parameters: dict[str, Any],
+    *,
+    seed: int = 0,
+    bandwidth: float = BANDWIDTH_MBIT,
+    progress_wanted: bool | None = None,
+) -> AuditReport:
+    """Run an audit with plug-ins named by the user, with progress on stderr."""
+    plugins = Plugins()
+    if strategy is not None:
+        chosen = plugins.strategy(strategy)
+        if goal is not None and plugins.goal(goal).name != chosen.goal:
+            raise InvalidInput(f"strategy {strategy} serves goal {chosen.goal}, not {goal}")
+    else:
+        chosen = plugins.strategy_for(goal or "server_consolidation")
+    with progress(chosen.goal, progress_wanted) as step:
+        return run_audit(
+            view,
+            plugins.goal(chosen.goal),
+            chosen(parameters),
+            Context(seed=seed, progress=step),
+            bandwidth_mbit=bandwidth,
+        )
+
+
+def parsed(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Return parameters from KEY=VALUE; a value is JSON if it can be read as such, else text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not all(key.split(".")):
+            raise click.UsageError(f"{pair!r} is not KEY=VALUE")
+        try:
+            value = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            value = text
+        at = found
+        *path, last = key.split(".")
+        for step in path:
+            inner = at.setdefault(step, {})
+            if not isinstance(inner, dict):
+                raise click.UsageError(f"{pair!r}: {step} is a value already, not an object")
+            at = inner
+        at[last] = value
+    return found

@@ -1,0 +1,36 @@
+"""Numbers in the form in which people read them."""
+
+from __future__ import annotations
+
+
+def amount(value: float | str) -> str:
+    """Return a count or a measure with no more digits than it deserves."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4f}".rstrip("0")
+
+
+def percent(share: float) -> str:
+    """Return a share as whole per cent."""
+    return f"{100 * share:.0f} %"
+
+
+def memory(mb: float) -> str:
+    """Return an amount of memory, given in MB, in a unit that keeps it short."""
+    for unit in ("MB", "GB", "TB"):
+        if mb < 1024:
+            return f"{mb:,.0f} {unit}" if unit == "MB" else f"{mb:,.1f} {unit}"
+        mb /= 1024
+    return f"{mb:,.1f} PB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in at most two units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
