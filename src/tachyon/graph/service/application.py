@@ -71,7 +71,7 @@ class _Outermost:
             headers = [
                 ("Content-Type", http.JSON),
                 ("Content-Length", str(len(body))),
-                ("Tachyon-Generation", str(self._model.follower.generation)),
+                ("Tachyon-Generation", str(self._model.generation)),
             ]
             start_response(falcon.util.code_to_http_status(error.status), headers)
             return [body]
@@ -125,9 +125,7 @@ def _render(
     environ: Environ,
     response: falcon.Response,
 ) -> None:
-    generation = answer.generation
-    if generation is None:
-        generation = model.follower.generation
+    generation = model.generation if answer.generation is None else answer.generation
     response.set_header("Tachyon-Generation", str(generation))
     response.set_header("Vary", "Accept")
     if answer.etag is not None:
@@ -170,7 +168,7 @@ def _expected(model: Model) -> ErrorHandler:
             response.set_header("Retry-After", "1")
         if error.status == 401:
             response.set_header("WWW-Authenticate", "Keystone")
-        response.set_header("Tachyon-Generation", str(model.follower.generation))
+        response.set_header("Tachyon-Generation", str(model.generation))
         response.status = falcon.util.code_to_http_status(error.status)
         response.content_type = http.JSON
         response.data = error_body(error)

@@ -31,10 +31,16 @@ class Model:
         self.options = options or Options()
         self.follower = follower or Follower(store)
         self.registry = registry or SessionRegistry(store, self.follower, self.options.limits)
+        self._applied: Generation = 0
         self._stopping = threading.Event()
         self._waiters = threading.Semaphore(self.options.waiters)
         self._encoding = threading.Lock()
         self._encoded: dict[str, tuple[Generation, bytes]] = {}
+
+    @property
+    def generation(self) -> Generation:
+        """The newest generation that this process knows of, without asking the store."""
+        return max(self.follower.generation, self._applied)
 
     def current(self) -> View:
         """Return a view that has caught up with the store: a client reads its own writes."""
@@ -42,7 +48,9 @@ class Model:
 
     def apply(self, mutations: Sequence[AnyMutation], expected: Expected | None = None) -> Applied:
         """Apply mutations in one transaction; see `Store.apply`."""
-        return self.store.apply(mutations, expected)
+        applied = self.store.apply(mutations, expected)
+        self._applied = max(self._applied, applied.generation)
+        return applied
 
     def encoded(self, view: View, media: str) -> bytes:
         """Return a view's body; the last one of each form is kept, as clients ask for the same."""
