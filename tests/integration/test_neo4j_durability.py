@@ -11,6 +11,8 @@ from tests.durability.test_kills import Follower, kill, run_writer
 from tests.servers.neo4j import Neo4j
 
 ROUNDS = 12
+#: A server takes its time to come back.
+ROUNDS_WITH_A_SERVER = 10
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def test_a_killed_writer_loses_nothing_confirmed_and_leaves_nothing_half_done(
 def test_a_killed_neo4j_keeps_what_it_confirmed(
     server: Neo4j, url: str, follower: Follower
 ) -> None:
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS_WITH_A_SERVER):
         confirmed = run_writer(url, lambda _pid: server.kill())
         server.start()
         follower.check(confirmed)
