@@ -109,9 +109,7 @@ def many_sessions(view: View, moves: list[Move]) -> list[Session]:
         for move in moves[at : at + 100]:
             # Taken out of their sequence, a few find no room; which costs them nothing.
             with contextlib.suppress(TachyonError):
-                session.record(
-                    Move(consumer_uuid=move.consumer_uuid, to_provider=move.to_provider)
-                )
+                session.record(Move(consumer_uuid=move.consumer_uuid, to_provider=move.to_provider))
         made.append(session)
     return made
 

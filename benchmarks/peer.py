@@ -18,9 +18,13 @@ def environment() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tachyon" / "peers"
     home = cache / f"python-watcher-{VERSION}"
     python = home / "bin" / "python"
-    if subprocess.run(
-        [python, "-c", "import watcher"], check=False, capture_output=True
-    ).returncode if python.exists() else True:
+    if (
+        subprocess.run(
+            [python, "-c", "import watcher"], check=False, capture_output=True
+        ).returncode
+        if python.exists()
+        else True
+    ):
         print(f"installing python-watcher {VERSION} …", file=sys.stderr)
         venv.create(home, with_pip=True, clear=True)
         subprocess.run(
@@ -31,9 +35,11 @@ def environment() -> Path:
 
 def measure(cluster: Path, moves: Path) -> dict[str, Any]:
     """Return the peer's seconds by task on a cluster file (not compressed) and a list of moves."""
-    worker = Path(__file__).with_name("peer_worker.py")
     done = subprocess.run(
-        [environment(), worker, cluster, moves], check=True, stdout=subprocess.PIPE
+        [environment(), "-m", "benchmarks.peer_worker", cluster, moves],
+        check=True,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -22,4 +22,4 @@ def test_examples_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     for block in _BLOCK.finditer(text):
         line = text.count("\n", 0, block.start(1))
         source = "\n" * line + block.group(1)
-        exec(compile(source, str(page), "exec"), namespace)  # noqa: S102
+        exec(compile(source, str(page), "exec"), namespace)
