@@ -8,7 +8,7 @@ names and small amounts, so that deltas meet each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -35,6 +35,7 @@ from tachyon.graph.mutations import (
     PutProvider,
     PutServerGroup,
 )
+from tests.simulation.naive import Situation
 
 ROOM: dict[str, list[Inventory]] = {
     "VCPU": [
@@ -172,7 +173,7 @@ def allocations(draw: Any, providers: Sequence[ResourceProvider]) -> dict[str, d
     held: dict[str, dict[str, int]] = {}
     for provider in seat:
         for name in provider.inventories:
-            amount = draw(st.integers(0, 3))
+            amount = draw(st.sampled_from([1, 0, 1, 2, 3]))
             if amount:
                 held.setdefault(provider.uuid, {})[name] = amount
     return held
@@ -221,19 +222,19 @@ def puts(cluster: Cluster) -> list[AnyMutation]:
 
 
 @st.composite
-def deltas(draw: Any, providers: Sequence[str], known: Sequence[str]) -> Delta:
-    """A delta about known providers and consumers, now and then about unknown ones."""
+def deltas(draw: Any, now: Situation) -> Delta:
+    """A delta that mostly makes sense in a situation, now and then about unknown names."""
     kind = draw(st.sampled_from(["move"] * 4 + ["allocate", "resize"] * 2 + ["free", "update"]))
-    provider = st.sampled_from([*providers, *providers, "ghost"])
-    maybe = st.sampled_from([None] * len(providers) + list(providers))
-    consumer = st.sampled_from([*known, *known, "new-a", "new-b", "ghost"])
-    amounts = st.dictionaries(
-        st.sampled_from(CLASSES), st.integers(0, 4), min_size=kind == "allocate", max_size=2
-    )
+    providers = list(now.graph.providers)
+    provider = st.sampled_from([*providers * 3, "ghost"])
+    maybe = st.sampled_from([None] * 3 * len(providers) + providers)
+    placed = [uuid for uuid, held in now.held.items() if held]
+    consumer = draw(st.sampled_from([*placed * 5, *now.held, "new-a", "new-b", "ghost"]))
     if kind == "move":
-        return Move(
-            consumer_uuid=draw(consumer), to_provider=draw(provider), from_provider=draw(maybe)
-        )
+        home = now.home(consumer) if consumer in now.held else None
+        alike = [p for p in providers if home and now.kind(p) == now.kind(home) and p != home]
+        target = draw(st.sampled_from(alike * 3 + providers + ["ghost"]))
+        return Move(consumer_uuid=consumer, to_provider=target, from_provider=draw(maybe))
     if kind == "allocate":
         given = draw(
             st.fixed_dictionaries(
@@ -246,19 +247,19 @@ def deltas(draw: Any, providers: Sequence[str], known: Sequence[str]) -> Delta:
                 },
             )
         )
+        target = draw(provider)
         return Allocate(
-            consumer_uuid=draw(st.sampled_from([*known, "new-a", "new-b"])),
-            to_provider=draw(provider),
-            resources=draw(amounts),
+            consumer_uuid=draw(st.sampled_from([*now.held, "new-a", "new-b"])),
+            to_provider=target,
+            resources=draw(_amounts(now, [target])),
             **given,
         )
     if kind == "resize":
         flavor = draw(st.sampled_from([{}, {}, *({"flavor_id": f} for f in FLAVORS)]))
-        return Resize(
-            consumer_uuid=draw(consumer), resources=draw(amounts), provider=draw(maybe), **flavor
-        )
+        resources = draw(_amounts(now, now.held.get(consumer, ())))
+        return Resize(consumer_uuid=consumer, resources=resources, provider=draw(maybe), **flavor)
     if kind == "free":
-        return Deallocate(consumer_uuid=draw(consumer), from_provider=draw(maybe))
+        return Deallocate(consumer_uuid=consumer, from_provider=draw(maybe))
     fields = draw(
         st.fixed_dictionaries(
             {},
@@ -272,3 +273,10 @@ def deltas(draw: Any, providers: Sequence[str], known: Sequence[str]) -> Delta:
         )
     )
     return UpdateProvider(provider_uuid=draw(provider), **fields)
+
+
+def _amounts(now: Situation, providers: Iterable[str]) -> st.SearchStrategy[dict[str, int]]:
+    """Amounts of classes that some providers have, seldom of others."""
+    known = [now.graph.providers[p] for p in providers if p in now.graph.providers]
+    stocked = [name for p in known for name in p.inventories]
+    return st.dictionaries(st.sampled_from(stocked * 6 + CLASSES), st.integers(0, 4), max_size=2)

@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import note
+from hypothesis import event, note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session, compare
@@ -22,6 +22,13 @@ from tests.simulation.naive_session import compare as naive_compare
 from tests.simulation.profiles import stateful
 
 MAX_SESSIONS = 3
+ACTIONS = [
+    *["record", "record_many"] * 4,
+    *["undo", "fork"] * 2,
+    *["open", "drop", "forget"],
+    *["evaluate_deltas", "evaluate_moves"] * 2,
+    *["ask_destinations", "ask_consumers", "ask_masked_metrics", "ask_comparison"],
+]
 
 
 class SessionMachine(RuleBasedStateMachine):
@@ -43,62 +50,65 @@ class SessionMachine(RuleBasedStateMachine):
         return at, *self.pairs[at]
 
     def delta(self, data: st.DataObject, naive: NaiveSession) -> Any:
-        return data.draw(deltas(list(self.graph.providers), list(naive.now().held)))
+        return data.draw(deltas(naive.now()))
 
-    @rule(data=st.data())
+    @rule(data=st.data(), actions=st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=6))
+    def act(self, data: st.DataObject, actions: list[str]) -> None:
+        """Change a session, open or drop one, or ask something.
+
+        One rule for all: of several, Hypothesis leaves some out of whole runs.
+        """
+        for action in actions:
+            getattr(self, action)(data)
+
     def record(self, data: st.DataObject) -> None:
         """One delta is recorded, or refused with the same error."""
         at, session, naive = self.pick(data)
         delta = self.delta(data, naive)
         ours = outcome(lambda: session.record(delta))
+        event(f"record {type(delta).__name__} {ours[0]}")
         theirs = outcome(lambda: naive.record([delta]))
         if theirs[0] != "ok":
             theirs[1].pop("position", None)
         assert ours == theirs
         self.expected.pop(at, None)
 
-    @rule(data=st.data(), count=st.integers(0, 5))
-    def record_many(self, data: st.DataObject, count: int) -> None:
+    def record_many(self, data: st.DataObject) -> None:
         """Deltas are recorded all or none, and the error says which one was refused."""
         at, session, naive = self.pick(data)
-        some = [self.delta(data, naive) for _ in range(count)]
+        some = [self.delta(data, naive) for _ in range(data.draw(st.integers(0, 5)))]
         note(str(agreement.recorded_alike(session, naive, some)))
         self.expected.pop(at, None)
 
-    @rule(data=st.data(), count=st.integers(1, 4))
-    def undo(self, data: st.DataObject, count: int) -> None:
+    def undo(self, data: st.DataObject) -> None:
         """The newest deltas are taken back, or none when there are too few."""
+        count = data.draw(st.integers(1, 4))
         at, session, naive = self.pick(data)
         assert outcome(lambda: session.undo(count)) == outcome(lambda: naive.undo(count))
         self.expected.pop(at, None)
 
-    @precondition(lambda self: len(self.pairs) < MAX_SESSIONS)
-    @rule(data=st.data())
     def fork(self, data: st.DataObject) -> None:
         """A fork starts where its parent stands."""
         _, session, naive = self.pick(data)
-        self.pairs.append((session.fork(), naive.fork()))
+        if len(self.pairs) < MAX_SESSIONS:
+            self.pairs.append((session.fork(), naive.fork()))
 
-    @precondition(lambda self: len(self.pairs) < MAX_SESSIONS)
-    @rule()
-    def open(self) -> None:
+    def open(self, data: st.DataObject) -> None:
         """A new session stands on the base, whatever others did."""
-        self.pairs.append((Session(self.view), NaiveSession(self.graph, self.view.classes)))
+        if len(self.pairs) < MAX_SESSIONS:
+            self.pairs.append((Session(self.view), NaiveSession(self.graph, self.view.classes)))
 
-    @precondition(lambda self: len(self.pairs) > 1)
-    @rule(data=st.data())
     def drop(self, data: st.DataObject) -> None:
         """The end of a session changes nothing for others."""
         at, _, _ = self.pick(data)
-        del self.pairs[at]
-        self.expected.clear()
+        if len(self.pairs) > 1:
+            del self.pairs[at]
+            self.expected.clear()
 
-    @rule(data=st.data())
     def forget(self, data: st.DataObject) -> None:
         """What is kept for speed may be dropped at any time."""
         self.pick(data)[1].state.forget()
 
-    @rule(data=st.data())
     def ask_destinations(self, data: st.DataObject) -> None:
         """Destinations and the reasons against the others, for every consumer."""
         _, session, naive = self.pick(data)
@@ -112,31 +122,27 @@ class SessionMachine(RuleBasedStateMachine):
         for consumer in [*naive.now().held, "ghost"]:
             agreement.assert_destinations(session, naive, consumer, limits)
 
-    @rule(data=st.data())
     def ask_consumers(self, data: st.DataObject) -> None:
         """Consumers of every provider, in the order of arrival."""
         _, session, naive = self.pick(data)
         agreement.assert_consumers(session, naive)
 
-    @rule(data=st.data())
     def ask_masked_metrics(self, data: st.DataObject) -> None:
         """Metrics over any choice of providers."""
         _, session, naive = self.pick(data)
         counted = data.draw(st.lists(st.sampled_from(list(self.graph.providers)), unique=True))
         agreement.assert_masked_metrics(session, naive, counted)
 
-    @rule(data=st.data(), recorded_between=st.booleans())
-    def evaluate_deltas(self, data: st.DataObject, recorded_between: bool) -> None:
+    def evaluate_deltas(self, data: st.DataObject) -> None:
         """Candidates of any kind are judged as if each were recorded alone."""
         at, _, naive = self.pick(data)
-        one = deltas(list(self.graph.providers), list(naive.now().held))
+        one = deltas(naive.now())
         candidates = data.draw(st.lists(one | st.lists(one, max_size=3), max_size=6))
         if all(isinstance(c, Move) for c in candidates):
             candidates.append([])
-        self.evaluate(data, at, candidates, recorded_between)
+        self.evaluate(data, at, candidates)
 
-    @rule(data=st.data(), recorded_between=st.booleans())
-    def evaluate_moves(self, data: st.DataObject, recorded_between: bool) -> None:
+    def evaluate_moves(self, data: st.DataObject) -> None:
         """Single moves are judged all at once as they would be one by one."""
         at, _, naive = self.pick(data)
         hosts = [p for p in self.graph.providers if not naive.now().children[p]]
@@ -145,11 +151,9 @@ class SessionMachine(RuleBasedStateMachine):
             consumer_uuid=st.sampled_from(list(naive.now().held)),
             to_provider=st.sampled_from(hosts),
         )
-        self.evaluate(data, at, data.draw(st.lists(moves, max_size=8)), recorded_between)
+        self.evaluate(data, at, data.draw(st.lists(moves, max_size=8)))
 
-    def evaluate(
-        self, data: st.DataObject, at: int, candidates: list[Any], recorded_between: bool
-    ) -> None:
+    def evaluate(self, data: st.DataObject, at: int, candidates: list[Any]) -> None:
         session, naive = self.pairs[at]
         counted = data.draw(
             st.none() | st.lists(st.sampled_from(list(self.graph.providers)), unique=True)
@@ -161,14 +165,12 @@ class SessionMachine(RuleBasedStateMachine):
             assert ours[0] == theirs[0]
             assert theirs[1].items() <= ours[1].items()
             return
-        if recorded_between:
+        if data.draw(st.booleans(), label="go on before metrics are asked for"):
             agreement.recorded_alike(session, naive, [self.delta(data, naive)])
             self.expected.pop(at, None)
             session.metrics()
         agreement.assert_evaluation(ours[1], theirs[1], self.view.classes)
 
-    @precondition(lambda self: len(self.pairs) > 1)
-    @rule(data=st.data())
     def ask_comparison(self, data: st.DataObject) -> None:
         """A comparison names what differs, and nothing else."""
         _, left, naive_left = self.pick(data)
@@ -195,4 +197,4 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSessionMachine = pytest.mark.timeout(0)(SessionMachine.TestCase)
-TestSessionMachine.settings = stateful(examples=60, steps=20)
+TestSessionMachine.settings = stateful(examples=40, steps=10)

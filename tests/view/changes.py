@@ -52,7 +52,7 @@ def _provider(draw: Any, graph: Graph) -> AnyMutation:
 
 @st.composite
 def _service(draw: Any, graph: Graph) -> AnyMutation:
-    uuid = draw(st.sampled_from([*graph.providers, "ghost"]))
+    uuid = draw(st.sampled_from([*list(graph.providers) * 4, "ghost"]))
     known = graph.providers.get(uuid)
     names = tuple(n for n in clusters.ROOM if known is not None and n in known.inventories)
     fields = draw(
@@ -91,8 +91,8 @@ def _tree(draw: Any, graph: Graph) -> AnyMutation:
 @st.composite
 def _gone(draw: Any, graph: Graph) -> AnyMutation:
     if draw(st.booleans()):
-        return RemoveConsumer(uuid=draw(st.sampled_from([*graph.consumers, "ghost"])))
-    uuid = draw(st.sampled_from([*graph.providers, "ghost"]))
+        return RemoveConsumer(uuid=draw(st.sampled_from([*list(graph.consumers) * 4, "ghost"])))
+    uuid = draw(st.sampled_from([*list(graph.providers) * 4, "ghost"]))
     return RemoveProvider(uuid=uuid, cascade=draw(st.booleans()))
 
 
@@ -125,7 +125,9 @@ def _patch(draw: Any, graph: Graph) -> AnyMutation:
             },
         )
     )
-    return PatchConsumer(uuid=draw(st.sampled_from([*graph.consumers, "ghost"])), **fields)
+    return PatchConsumer(
+        uuid=draw(st.sampled_from([*list(graph.consumers) * 4, "ghost"])), **fields
+    )
 
 
 @st.composite

@@ -82,10 +82,15 @@ def net_effect(session: Session) -> NetEffect:
         differing = {k: v for k, v in fields.items() if getattr(record, k) != v}
         if differing:
             providers[uuid[at]] = differing
+    # A new consumer that holds nothing in the end never comes into the graph.
     flavors = {
         state.consumer_uuid(row): flavor
         for row, flavor in state.flavors.items()
-        if state.is_new(row) or view.consumer_at(row).flavor_id != flavor
+        if (
+            state.parts(row)
+            if state.is_new(row)
+            else view.codes.flavor.value(view.consumers.flavor.item(row)) != flavor
+        )
     }
     return NetEffect(placements, providers, flavors)
 

@@ -147,14 +147,14 @@ class SessionRegistry:
             delta_count=session.delta_count,
             persistence=persistence,
         )
+        if self._count_active(persistence) >= self.limits.sessions:
+            self.expire()
         with self._lock:
             if self._count_active(persistence) >= self.limits.sessions:
-                self.expire()
-                if self._count_active(persistence) >= self.limits.sessions:
-                    raise LimitExceeded(
-                        f"{self.limits.sessions} simulation sessions are active already",
-                        limit=self.limits.sessions,
-                    )
+                raise LimitExceeded(
+                    f"{self.limits.sessions} simulation sessions are active already",
+                    limit=self.limits.sessions,
+                )
             if persistence == "memory":
                 self._memory[record.id] = _Live(record, session)
                 return record
@@ -164,7 +164,7 @@ class SessionRegistry:
 
     def _count_active(self, persistence: Persistence) -> int:
         if persistence == "memory":
-            return sum(live.record.status == "active" for live in self._memory.values())
+            return sum(live.record.status == "active" for live in list(self._memory.values()))
         return len(self.store.sessions(status="active"))
 
     def _expiry(self, ttl: float | None) -> datetime:
@@ -369,8 +369,13 @@ class SessionRegistry:
         now = self._clock()
         expired: list[str] = []
         forgotten = now - timedelta(seconds=self.limits.retention)
-        with self._lock:
-            for session_id, live in list(self._memory.items()):
+        for session_id, live in list(self._memory.items()):
+            record = live.record
+            ends = record.expires_at if record.status == "active" else record.closed_at
+            if ends is None or ends > now:
+                continue
+            # Not under the registry's lock: whoever uses the session may call us from within.
+            with live.lock:
                 record = live.record
                 if record.status == "active" and record.expires_at <= now:
                     live.record = replace(
@@ -383,7 +388,7 @@ class SessionRegistry:
                     live.session = Session(live.session.view, session_id)
                     expired.append(session_id)
                 elif record.closed_at is not None and record.closed_at <= forgotten:
-                    del self._memory[session_id]
+                    self._memory.pop(session_id, None)
         expired.extend(self.store.expire_sessions(now))
         return expired
 
