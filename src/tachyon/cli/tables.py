@@ -96,7 +96,7 @@ def _plan(report: AuditReport, limit: int) -> list[RenderableType]:
         f"Plan: {len(report.actions):,} actions, {report.migrations:,} migrations, "
         f"{memory(report.cost.memory_mb)} to copy, {duration(report.cost.seconds)} one by one"
     )
-    table = _table("#", "action", "resource", "from", "to", "MB", title=title)
+    table = _table("#", "action", "resource", "from", "to", "MB")
     table.columns[0].justify = "right"
     for column in table.columns[1:5]:
         column.justify = "left"
@@ -113,7 +113,7 @@ def _plan(report: AuditReport, limit: int) -> list[RenderableType]:
         else:
             verb = action.state.removesuffix("d")
             table.add_row(str(number), f"{verb} service", action.resource_name, "", "", "")
-    found: list[RenderableType] = [table]
+    found: list[RenderableType] = [Text(title, style="bold"), table]
     left = len(report.actions) - len(shown)
     if left:
         found.append(Text(f"… and {left:,} more; --actions 0 shows all.", style="dim"))

@@ -26,6 +26,8 @@ def memory(mb: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time in at most two units."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms" if seconds else "0 s"
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"

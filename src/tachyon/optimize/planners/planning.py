@@ -1,8 +1,10 @@
 """The planner: a session's net effect as a plan.
 
 What counts is where consumers and hosts end, not how the strategy got there: an instance that a
-strategy moved twice is migrated once. Services are disabled before the first instance leaves
-their host, so that nothing new is scheduled there meanwhile, and enabled before the first arrives.
+strategy moved twice is migrated once. On which part of its host (NUMA node) an instance stands is
+the host's own choice, and no action changes it. Services are disabled before the first instance
+leaves their host, so that nothing new is scheduled there meanwhile, and enabled before the first
+arrives.
 """
 
 from __future__ import annotations
@@ -68,9 +70,8 @@ def _check(session: Session) -> None:
         c, codes = session.view.consumers, session.view.codes
         state, kind = codes.state.value(int(c.state[row])), codes.type.value(int(c.type[row]))
         if session.state.home(row) == c.home[row]:
-            if session.state.parts(row) != session.view.parts(row):
-                problems.append((c.uuid[row], "no action moves it within its host"))
-        elif kind != "instance":
+            continue
+        if kind != "instance":
             problems.append((c.uuid[row], f"no action migrates a {kind}"))
         elif state not in MIGRATION_TYPE:
             problems.append((c.uuid[row], f"an instance that is {state} cannot be migrated"))
