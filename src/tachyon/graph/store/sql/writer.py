@@ -32,13 +32,12 @@ def write(transaction: Transaction, reader: SqlReader, changes: Sequence[EntityC
 
     What refers goes before what it refers to, and comes after it.
     """
-    by_kind: dict[Kind, list[EntityChange]] = {kind: [] for kind in FORMS}
+    by_kind: dict[Kind, list[EntityChange]] = {}
     for change in changes:
-        by_kind[change.kind].append(change)
+        by_kind.setdefault(change.kind, []).append(change)
     for kind, some in by_kind.items():
-        if some:
-            _number(transaction, reader, kind, some)
-    consumers, providers = by_kind.pop("consumer"), by_kind.pop("provider")
+        _number(transaction, reader, kind, some)
+    consumers, providers = by_kind.pop("consumer", []), by_kind.pop("provider", [])
     allocations = _allocation_rows(reader, consumers)
     inventories = _inventory_rows(reader, providers)
 
