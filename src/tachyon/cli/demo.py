@@ -68,7 +68,8 @@ def _demo(data: str | None, reports: str | None) -> int:
     console.print(
         f"{name}: {len(content.cluster.providers):,} providers and "
         f"{len(content.cluster.consumers):,} consumers, in an embedded store "
-        f"(generation {generation}) and read back in {duration(perf_counter() - started)}.\n"
+        f"(generation {generation}) and read back in {duration(perf_counter() - started)}.\n",
+        markup=False,
     )
     for goal in GOALS:
         console.print(Rule(f"[bold]{goal}[/]"))
@@ -76,7 +77,7 @@ def _demo(data: str | None, reports: str | None) -> int:
         show_report(console, report, name, 6)
         path = folder / f"{goal}.html"
         write_report(path, report, name)
-        console.print(f"\nReport with heat maps: {path}\n", soft_wrap=True)
+        console.print(f"\nReport with heat maps: {path}\n", soft_wrap=True, markup=False)
     return 0
 
 

@@ -32,7 +32,11 @@ class Shell:
         self.console = console
         #: Commands by name: what to call, arguments, meaning.
         self.commands: dict[str, tuple[Command, str, str]] = {
-            "hosts": (self._hosts, "[PART OF NAME]", "list hosts with their utilisation"),
+            "hosts": (
+                self._hosts,
+                "[PART]",
+                "list hosts (whose name holds PART) with their utilisation",
+            ),
             "host": (self._host, "HOST", "show a host: usage and instances"),
             "show": (self._show, "INSTANCE", "show where an instance is and what it holds"),
             "destinations": (
@@ -130,16 +134,19 @@ class Shell:
         return view.consumers.uuid[rows[0]]
 
     def _name(self, provider: str | None) -> str:
-        return "nowhere" if provider is None else self.session.view.provider(provider).name
+        """Return a provider's name, safe to print."""
+        return "nowhere" if provider is None else escape(self.session.view.provider(provider).name)
 
     def _consumer_name(self, uuid: str) -> str:
+        """Return a consumer's name, or its uuid if it has none, safe to print."""
         row = self.session.view.consumer_row(uuid)
-        return self.session.view.consumers.name[row] or uuid
+        return escape(self.session.view.consumers.name[row] or uuid)
 
-    def _table(self, *headers: str, title: str | None = None) -> Table:
+    def _table(self, *headers: str, texts: int = 1, title: str | None = None) -> Table:
+        """Return an empty table whose columns behind the first `texts` hold numbers."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
         for k, header in enumerate(headers):
-            table.add_column(header, justify="right" if k and header[:1].isupper() else "left")
+            table.add_column(header, justify="right" if k >= texts else "left")
         return table
 
     def _print(self, table: Table, left: int = 0) -> None:
@@ -167,12 +174,12 @@ class Shell:
             if mask[row] and part in view.provider_at(row).name
         ]
         classes = list(folded.metrics(mask))[:5]
-        table = self._table("host", "service", *classes)
+        table = self._table("host", "service", *classes, texts=2)
         for row in rows[:ROWS]:
             record = view.provider_at(row)
             usage = folded.usage(record.uuid)
             table.add_row(
-                record.name,
+                self._name(record.uuid),
                 self._service(record.uuid),
                 *(
                     percent(usage[c].used / usage[c].capacity)
@@ -185,7 +192,7 @@ class Shell:
 
     def _host(self, arguments: list[str]) -> None:
         uuid = self._provider(arguments[0])
-        table = self._table("", "Used", "Capacity", "Free", title=f"{self._name(uuid)}")
+        table = self._table("", "used", "capacity", "free", title=self._name(uuid))
         for name, usage in self._usage(uuid).items():
             table.add_row(name, *(amount(x) for x in (usage.used, usage.capacity, usage.free)))
         self._print(table)
@@ -198,25 +205,25 @@ class Shell:
         names = [self._consumer_name(c) for c in dict.fromkeys(here)]
         shown = ", ".join(names[:ROWS]) or "none"
         left = f" … and {len(names) - ROWS:,} more" if len(names) > ROWS else ""
-        self.console.print(f"{self._service(uuid)}; instances: {escape(shown)}{left}")
+        self.console.print(f"{self._service(uuid)}; instances: {shown}{left}")
 
     def _show(self, arguments: list[str]) -> None:
         uuid = self._consumer(arguments[0])
         record, placement = self.session.view.consumer(uuid), self.session.placement(uuid)
-        table = self._table("provider", "class", "Amount", title=f"{record.name or uuid}")
+        table = self._table("provider", "class", "amount", texts=2, title=self._consumer_name(uuid))
         for provider, resources in placement.allocations.items():
             for name, held in resources.items():
                 table.add_row(self._name(provider), name, f"{held:,}")
         self._print(table)
         flags = [n for n in ("locked", "watcher_exclude") if getattr(record, n)]
         said = ", ".join([record.state, f"on {self._name(placement.host)}", *flags])
-        self.console.print(f"{uuid}: {said}")
+        self.console.print(f"{escape(uuid)}: {said}")
 
     def _destinations(self, arguments: list[str]) -> None:
         uuid = self._consumer(arguments[0])
         only = self._provider(arguments[1]) if len(arguments) > 1 else None
         found = self.session.destinations(uuid)
-        table = self._table("host", "verdict", "reason")
+        table = self._table("host", "verdict", "reason", texts=3)
         valid = [u for u in found.uuids if only in (None, u)]
         refused = {u: r for u, r in found.refusals().items() if only in (None, u)}
         for host in valid[:ROWS]:
@@ -266,16 +273,16 @@ class Shell:
     def _told(self, delta: object) -> str:
         if isinstance(delta, Move):
             to = self._name(delta.to_provider)
-            return escape(f"move {self._consumer_name(delta.consumer_uuid)} to {to}")
+            return f"move {self._consumer_name(delta.consumer_uuid)} to {to}"
         if isinstance(delta, UpdateProvider):
             verb = "enable" if delta.status == "enabled" else "disable"
-            return escape(f"{verb} {self._name(delta.provider_uuid)}")
+            return f"{verb} {self._name(delta.provider_uuid)}"
         return escape(str(delta))
 
     def _metrics(self, _: list[str]) -> None:
         mask = compute_hosts(self.session)
         before, after = fold(self.session.base()).metrics(mask), fold(self.session).metrics(mask)
-        table = self._table("", "Mean %", "Std deviation %", "Min %", "Max %", "Hosts used")
+        table = self._table("", "mean %", "std deviation %", "min %", "max %", "hosts used")
         for name, was in before.items():
             if not was.providers:
                 continue
@@ -301,7 +308,7 @@ class Shell:
             self.console.print("nothing to do")
 
     def _help(self, _: list[str]) -> None:
-        table = self._table("command", "meaning")
+        table = self._table("command", "meaning", texts=2)
         for name, (_command, usage, meaning) in self.commands.items():
             table.add_row(escape(f"{name} {usage}".rstrip()), meaning)
         table.add_row("quit", "leave")

@@ -31,7 +31,9 @@ def simulate(file: str, script: TextIO | None, **source: Any) -> int:
     if script is not None:
         return _run(shell, script)
     hosts, instances = shell.counts()
-    shell.console.print(f"[bold]{name}[/]: {hosts:,} hosts, {instances:,} instances; try `help`.")
+    shell.console.print(
+        f"{name}: {hosts:,} hosts, {instances:,} instances; try `help`.", markup=False
+    )
     shell.interact()
     return 0
 
@@ -41,7 +43,7 @@ def _run(shell: Shell, script: TextIO) -> int:
         text = line.split("#", 1)[0].strip()
         if not text:
             continue
-        shell.console.print(f"[bold cyan]> {text}[/]")
+        shell.console.print(f"> {text}", style="bold cyan", markup=False)
         try:
             if not shell.do(text):
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -105,14 +106,14 @@ def _plan(report: AuditReport, limit: int) -> list[RenderableType]:
             table.add_row(
                 str(number),
                 f"{action.migration_type} migration",
-                action.resource_name,
-                action.source_node,
-                action.destination_node,
+                escape(action.resource_name),
+                escape(action.source_node),
+                escape(action.destination_node),
                 f"{action.cost.memory_mb:,}",
             )
         else:
             verb = action.state.removesuffix("d")
-            table.add_row(str(number), f"{verb} service", action.resource_name, "", "", "")
+            table.add_row(str(number), f"{verb} service", escape(action.resource_name), "", "", "")
     found: list[RenderableType] = [Text(title, style="bold"), table]
     left = len(report.actions) - len(shown)
     if left:
