@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +16,7 @@ from tachyon.errors import ConsumerNotFound, InvalidInput, ProviderNotFound, Tac
 from tachyon.graph.deltas import Move, UpdateProvider
 from tachyon.graph.simulation import Session
 from tachyon.graph.simulation.session import Usage
-from tachyon.optimize.folding import compute_hosts, fold
+from tachyon.optimize.folding import by_name, compute_hosts, fold
 from tachyon.optimize.planners import Migrate, make_plan
 
 Command = Callable[[list[str]], None]
@@ -170,8 +171,8 @@ class Shell:
         mask = compute_hosts(self.session)
         rows = [
             row
-            for row in view.provider_order.tolist()
-            if mask[row] and part in view.provider_at(row).name
+            for row in by_name(view, np.flatnonzero(mask).tolist())
+            if part in view.provider_at(row).name
         ]
         classes = list(folded.metrics(mask))[:5]
         table = self._table("host", "service", *classes, texts=2)

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from tachyon.graph.simulation import ClassMetrics, Session
 from tachyon.graph.view import View
 from tachyon.graph.view.columns import F64
-from tachyon.optimize.folding import compute_hosts, fold, hosts_in_use
+from tachyon.optimize.folding import by_name, compute_hosts, fold, hosts_in_use
 from tachyon.optimize.goals.base import Goal, Indicator, Subject
 from tachyon.optimize.migration import BANDWIDTH_MBIT, Cost
 from tachyon.optimize.planners import Action, make_plan
@@ -44,7 +44,10 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 class Host(Struct, frozen=True, kw_only=True):
-    """One compute host before and after: service state, instances, utilisation by class."""
+    """One compute host before and after: service state, instances, utilisation by class.
+
+    A report lists hosts by name.
+    """
 
     uuid: str
     name: str
@@ -167,7 +170,7 @@ class _Pair:
 
     def hosts(self) -> list[Host]:
         view = self.before.view
-        rows = [row for row in view.provider_order.tolist() if self.mask[row]]
+        rows = by_name(view, np.flatnonzero(self.mask).tolist())
         capacity = self.folded_before.view.capacity
         loads = [self._load(s, capacity) for s in (self.folded_before, self.folded_after)]
         shown = [(name, column) for column, name in enumerate(view.classes)]

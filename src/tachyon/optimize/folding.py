@@ -7,6 +7,9 @@ where the parts fit; reports and efficacy indicators read folded sessions only.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 import numpy as np
 from msgspec.structs import replace
 
@@ -74,6 +77,16 @@ def compute_hosts(session: Session, scope: Bool | None = None) -> Bool:
     """Return by provider row which are compute hosts, within a scope if one is given."""
     mask = session.mask(types=["compute"])
     return mask if scope is None else mask & scope
+
+
+def by_name(view: View, rows: Iterable[int]) -> list[int]:
+    """Return provider rows in the order of their names, numbers in them by value."""
+
+    def key(row: int) -> list[tuple[bool, int, str]]:
+        parts = re.split(r"(\d+)", view.provider_at(row).name)
+        return [(p.isdecimal(), int(p) if p.isdecimal() else 0, p) for p in parts]
+
+    return sorted(rows, key=key)
 
 
 def hosts_in_use(session: Session) -> Bool:
