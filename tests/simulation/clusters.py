@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from tachyon.graph.deltas import Allocate, Deallocate, Delta, Move, Resize, UpdateProvider
@@ -35,7 +36,9 @@ from tachyon.graph.mutations import (
     PutProvider,
     PutServerGroup,
 )
-from tests.simulation.naive import Situation
+from tachyon.graph.view import View
+from tachyon.graph.view.measured import Measurement, with_metrics
+from tests.simulation.naive import SCALE, Measured, Situation
 
 ROOM: dict[str, list[Inventory]] = {
     "VCPU": [
@@ -57,7 +60,9 @@ ROOM: dict[str, list[Inventory]] = {
     "CUSTOM_GPU": [Inventory(total=1), Inventory(total=2, max_unit=1), Inventory(total=4)],
     "CUSTOM_BAREMETAL": [Inventory(total=1)],
 }
-CLASSES = [*ROOM, "CUSTOM_UNKNOWN"]
+#: A metric is no resource class: nothing can be allocated of it.
+METRIC = "cpu_load"
+CLASSES = [*ROOM, "CUSTOM_UNKNOWN", METRIC]
 TRAITS = ("HW_AVX", "CUSTOM_FAST")
 ZONES = ("az1", "az2")
 GROUPS = ("affine", "apart", "apart-by-two", "soft", "undescribed")
@@ -206,6 +211,31 @@ def clusters(draw: Any) -> Cluster:
         host_aggregates=AGGREGATE_RECORDS,
         availability_zones=[AvailabilityZone(name=name) for name in ZONES],
     )
+
+
+@st.composite
+def measured(draw: Any, now: Situation) -> Measured:
+    """Measured load of the consumers that are placed, and of hosts beside them."""
+    hosts = list(now.graph.providers)
+    load = {uuid: 250_000 * draw(st.integers(0, 8)) for uuid, held in now.held.items() if held}
+    own = {uuid: 500_000 * draw(st.sampled_from([0, 0, 1, -1])) for uuid in hosts}
+    on = {h: own[h] + sum(n for u, n in load.items() if now.home(u) == h) for h in hosts}
+    room = {h: SCALE * draw(st.sampled_from([4.0, 0.0, 2.5])) for h in hosts}
+    return Measured(load, on, room)
+
+
+def with_measured(view: View, metric: Measured) -> View:
+    """Return the view with the metric as a column."""
+    load = [metric.load.get(uuid, 0) / SCALE for uuid in view.consumers.uuid]
+    measurement = Measurement(
+        name=METRIC,
+        unit="cores",
+        load=np.array(load),
+        full=np.full(len(load), np.nan),
+        capacity=np.array([metric.room[uuid] / SCALE for uuid in view.providers.uuid]),
+        provider_load=np.array([metric.on[uuid] / SCALE for uuid in view.providers.uuid]),
+    )
+    return with_metrics(view, [measurement], missing="refuse")
 
 
 def puts(cluster: Cluster) -> list[AnyMutation]:

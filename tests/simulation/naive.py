@@ -37,10 +37,24 @@ class Refused(Exception):
         self.details = details
 
 
+#: Measured load is counted in millionths, so that sums are exact.
+SCALE = 1_000_000
+
+
+class Measured:
+    """A measured metric in millionths: what consumers take, what hosts bear and can deliver."""
+
+    def __init__(self, load: dict[str, int], on: dict[str, int], room: dict[str, float]) -> None:
+        self.load = load
+        self.on = on
+        self.room = room
+
+
 class Graph:
     """The graph at one generation, as entities by key."""
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self.measured: dict[str, Measured] = {}
         self.generation = snapshot.generation
         self.providers: dict[str, ResourceProvider] = {p.uuid: p for p in snapshot.providers}
         self.consumers: dict[str, Consumer] = {c.uuid: c for c in consumers_of(snapshot)}
@@ -95,6 +109,7 @@ class Situation:
                 self.children[provider.parent_uuid].append(provider.uuid)
         self.new: dict[str, Allocate] = {}
         self.touched: list[str] = []
+        self.was_on = {uuid: self.home(uuid) for uuid in self.held}
         for delta in deltas:
             self.apply(delta)
 
@@ -122,7 +137,30 @@ class Situation:
         return next((u for u in above if self.kind(u) in HOST_TYPES), above[-1])
 
     def used(self, provider: str, name: str) -> int:
+        metric = self.graph.measured.get(name)
+        if metric is not None:
+            # Load goes where the host of the consumer is; the rest of what was measured stays.
+            came = [load for u, load in metric.load.items() if self.home(u) == provider]
+            went = [load for u, load in metric.load.items() if self.was_on[u] == provider]
+            return metric.on[provider] - sum(went) + sum(came)
         return sum(held.get(provider, {}).get(name, 0) for held in self.held.values())
+
+    def room(self, provider: str, name: str) -> float:
+        """What a provider can hold or deliver, 0 without inventory."""
+        if name in self.graph.measured:
+            return self.graph.measured[name].room[provider]
+        inventory = self.inventory(provider, name)
+        return 0.0 if inventory is None else float(inventory.capacity)
+
+    def scale(self, name: str) -> int:
+        return SCALE if name in self.graph.measured else 1
+
+    def moving(self, consumer: str, home: str, name: str) -> int:
+        """How much of a class or metric a consumer takes along from its host."""
+        metric = self.graph.measured.get(name)
+        if metric is not None:
+            return metric.load.get(consumer, 0)
+        return sum(held.get(name, 0) for held in self.below(consumer, home).values())
 
     def inventory(self, provider: str, name: str) -> Any:
         return self.graph.providers[provider].inventories.get(name)

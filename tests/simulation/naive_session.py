@@ -65,10 +65,15 @@ class NaiveSession:
     def usages(self) -> dict[str, dict[str, tuple[float, float]]]:
         """Used and capacity by provider and class."""
         now = self.now()
-        return {
-            p.uuid: {n: (now.used(p.uuid, n), i.capacity) for n, i in p.inventories.items()}
-            for p in self.graph.providers.values()
-        }
+        found: dict[str, dict[str, tuple[float, float]]] = {}
+        for provider in self.graph.providers.values():
+            uuid = provider.uuid
+            names = [*provider.inventories, *(n for n in self.graph.measured if now.room(uuid, n))]
+            found[uuid] = {
+                n: (now.used(uuid, n) / now.scale(n), now.room(uuid, n) / now.scale(n))
+                for n in names
+            }
+        return found
 
     def fields(self) -> dict[str, dict[str, Any]]:
         return self.now().fields
@@ -152,9 +157,8 @@ class NaiveSession:
         except Refused:
             found.add("capacity")
         for name, share in limits.items():
-            moved = sum(held.get(name, 0) for held in now.below(consumer, home).values())
-            inventory = now.inventory(uuid, name)
-            if now.used(uuid, name) + moved > (inventory.capacity if inventory else 0.0) * share:
+            moved = now.moving(consumer, home, name)
+            if now.used(uuid, name) + moved > now.room(uuid, name) * share:
                 found.add("limit")
         return found
 
@@ -270,18 +274,18 @@ def metrics(now: Situation, counted: Iterable[str] | None) -> Metrics:
     found: Metrics = {}
     for name in now.classes:
         cells = [
-            (now.used(p.uuid, name), p.inventories[name].capacity)
-            for p in now.graph.providers.values()
-            if p.uuid in among and name in p.inventories and p.inventories[name].capacity > 0
+            (now.used(uuid, name), now.room(uuid, name))
+            for uuid in now.graph.providers
+            if uuid in among and now.room(uuid, name) > 0
         ]
         loads = [used / capacity for used, capacity in cells]
         mean = math.fsum(loads) / len(loads) if loads else 0.0
         spread = math.fsum((load - mean) ** 2 for load in loads)
         found[name] = {
             "providers": len(cells),
-            "providers_used": sum(used > 0 for used, _ in cells),
-            "used": sum(used for used, _ in cells),
-            "capacity": math.fsum(capacity for _, capacity in cells),
+            "providers_used": sum(used != 0 for used, _ in cells),
+            "used": sum(used for used, _ in cells) / now.scale(name),
+            "capacity": math.fsum(capacity for _, capacity in cells) / now.scale(name),
             "mean": mean,
             "std_deviation": math.sqrt(spread / len(loads)) if loads else 0.0,
             "min": min(loads, default=0.0),

@@ -15,8 +15,8 @@ from tachyon.graph.simulation import Session, compare
 from tachyon.graph.view import build, snapshot_of
 from tests.simulation import agreement
 from tests.simulation.agreement import outcome
-from tests.simulation.clusters import clusters, deltas
-from tests.simulation.naive import Graph
+from tests.simulation.clusters import METRIC, clusters, deltas, measured, with_measured
+from tests.simulation.naive import Graph, Situation
 from tests.simulation.naive_session import NaiveSession
 from tests.simulation.naive_session import compare as naive_compare
 from tests.simulation.profiles import stateful
@@ -39,10 +39,14 @@ class SessionMachine(RuleBasedStateMachine):
         self.pairs: list[tuple[Session, NaiveSession]] = []
         self.expected: dict[int, dict[str, Any]] = {}
 
-    @initialize(cluster=clusters())
-    def start(self, cluster: Any) -> None:
+    @initialize(cluster=clusters(), data=st.data())
+    def start(self, cluster: Any, data: st.DataObject) -> None:
         self.view = build(snapshot_of(cluster))
         self.graph = Graph(snapshot_of(cluster))
+        if data.draw(st.booleans(), label="with a metric"):
+            metric = data.draw(measured(Situation(self.graph, self.view.classes)))
+            self.graph.measured[METRIC] = metric
+            self.view = with_measured(self.view, metric)
         self.pairs = [(Session(self.view), NaiveSession(self.graph, self.view.classes))]
 
     def pick(self, data: st.DataObject) -> tuple[int, Session, NaiveSession]:
