@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -40,8 +41,6 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Start the service and wait until it can be reached."""
-        import json
-
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE, json.dumps(self.arguments)],
             stdout=subprocess.PIPE,
@@ -65,6 +64,17 @@ class ServiceProcess:
         if self._process.stdout is not None:
             self._process.stdout.close()
         return status
+
+    def children(self) -> list[int]:
+        """Return the processes that this one has started."""
+        assert self._process is not None
+        pid = self._process.pid
+        return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill_child(self, pid: int) -> None:
+        """End one of them without a chance to clean up."""
+        assert pid in self.children()
+        os.kill(pid, signal.SIGKILL)
 
     def kill(self) -> None:
         """End it without a chance to clean up."""

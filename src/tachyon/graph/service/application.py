@@ -57,25 +57,30 @@ def application(model: Model, guard: Guard) -> WSGI:
 
 
 class _Outermost:
-    """Makes paths with quoted slashes routable before anything looks at them."""
+    """What is done before the middleware in front of the routes, and when that fails."""
 
     def __init__(self, inner: WSGI, model: Model) -> None:
         self._inner = inner
         self._model = model
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        error: TachyonError
         try:
             http.requote_path(environ)
-        except TachyonError as error:
-            body = error_body(error)
-            headers = [
-                ("Content-Type", http.JSON),
-                ("Content-Length", str(len(body))),
-                ("Tachyon-Generation", str(self._model.generation)),
-            ]
-            start_response(falcon.util.code_to_http_status(error.status), headers)
-            return [body]
-        return self._inner(environ, start_response)
+            return self._inner(environ, start_response)
+        except TachyonError as found:
+            error = found
+        except Exception:
+            LOG.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            error = InternalError("the service failed; see its log")
+        body = error_body(error)
+        headers = [
+            ("Content-Type", http.JSON),
+            ("Content-Length", str(len(body))),
+            ("Tachyon-Generation", str(self._model.generation)),
+        ]
+        start_response(falcon.util.code_to_http_status(error.status), headers)
+        return [body]
 
 
 class _Resource:

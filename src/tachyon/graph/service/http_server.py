@@ -42,6 +42,17 @@ class _Request(cheroot.HTTPRequest):
         except OSError as error:
             LOG.debug("a client left before its error: %s", error)
 
+    def send_headers(self) -> None:
+        """Send the headers, after what is left of the body has been read.
+
+        Where it never comes the client still gets its answer, and no more requests.
+        """
+        try:
+            super().send_headers()
+        except OSError:
+            self.close_connection = True
+            super().send_headers()
+
 
 class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request

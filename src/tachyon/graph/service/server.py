@@ -31,6 +31,7 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds before a process that died is started again; doubles up to `_SLOWEST`.
 _SOONEST, _SLOWEST = 0.5, 30.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(
@@ -230,7 +231,7 @@ class _Supervisor:
         self._conf = conf
         self._guard = guard
         self._port = port
-        self._stopping = False
+        self._stopping = threading.Event()
         self._children: dict[int, float] = {}
         self._pause = _SOONEST
 
@@ -247,7 +248,7 @@ class _Supervisor:
             except ChildProcessError:
                 break
             started = self._children.pop(child, time.monotonic())
-            if self._stopping:
+            if self._stopping.is_set():
                 continue
             self._pause = (
                 _SOONEST
@@ -255,22 +256,31 @@ class _Supervisor:
                 else min(self._pause * 2, _SLOWEST)
             )
             LOG.error("process %d died; another starts in %g s", child, self._pause)
-            time.sleep(self._pause)
-            if not self._stopping:
+            if not self._stopping.wait(self._pause):
                 self._fork(tell)
 
     def _await_all(self, told: int, ready: Callable[[], None]) -> None:
         """Call `ready` when each process has written its byte: it can be reached."""
         for _ in range(self._conf.service.workers):
             os.read(told, 1)
-        if not self._stopping:
+        if not self._stopping.is_set():
             ready()
 
     def _fork(self, tell: int) -> None:
+        # Held back, so that the child never runs the handlers of its parent.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         child = os.fork()
-        if child:
+        if child == 0:
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+        else:
             self._children[child] = time.monotonic()
-            return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        if child == 0:
+            self._work(tell)
+
+    def _work(self, tell: int) -> None:
+        """Serve, and end this process: a child never returns to what its parent was doing."""
         status = 1
         try:
             _Process(self._conf, self._guard, self._port, shared=True).run(lambda: _tell(tell))
@@ -285,7 +295,7 @@ class _Supervisor:
             os._exit(status)
 
     def _stop(self) -> None:
-        self._stopping = True
+        self._stopping.set()
         for child in list(self._children):
             try:
                 os.kill(child, signal.SIGTERM)
@@ -301,5 +311,5 @@ def _on_signals(stop: Callable[[], None]) -> None:
     def handle(_number: int, _frame: Any) -> None:
         stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         signal.signal(number, handle)
