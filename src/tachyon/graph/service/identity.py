@@ -58,11 +58,7 @@ class KeystoneGuard:
         from oslo_policy import policy
 
         self._conf = conf
-        self._enforcer = policy.Enforcer(
-            conf,
-            policy_file=conf.service.policy_file,
-            use_conf=conf.service.policy_file is not None,
-        )
+        self._enforcer = policy.Enforcer(conf, policy_file=conf.service.policy_file)
         for name, (rule, description) in RULES.items():
             self._enforcer.register_default(
                 policy.RuleDefault(f"graph:{name}", rule, description=description)
