@@ -67,11 +67,16 @@ def actions(report: AuditReport) -> list[dict[str, Any]]:
     return found
 
 
-def planetlab(day: str) -> Path:
-    path = ROOT.parent / "shared" / "data" / "planetlab" / f"{day}.tar.gz"
+def shared(name: str) -> Path:
+    """Return the path of a public data set beside the checkout, or skip the test."""
+    path = ROOT.parent / "shared" / "data" / name
     if not path.exists():
-        pytest.skip(f"needs the PlanetLab traces of {day}, expected in ../shared/data/planetlab")
+        pytest.skip(f"needs the shared data set {name}, expected in ../shared/data")
     return path
+
+
+def planetlab(day: str) -> Path:
+    return shared(f"planetlab/{day}.tar.gz")
 
 
 def host(name: str, vcpus: int = 8, **fields: Any) -> ResourceProvider:

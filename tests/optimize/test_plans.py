@@ -9,7 +9,7 @@ from tachyon.graph.importers import import_path
 from tachyon.openstack.captured import read_captured
 from tachyon.optimize.audit import AuditReport
 from tests.optimize.checker import Replay
-from tests.optimize.clusters import CAPTURE, SHAPES, actions, audit, cluster, planetlab
+from tests.optimize.clusters import CAPTURE, SHAPES, actions, audit, cluster, planetlab, shared
 
 GOALS = ("server_consolidation", "workload_balancing")
 
@@ -60,3 +60,11 @@ def test_every_prefix_is_feasible_on_real_traces(day: str, goal: str) -> None:
 def test_every_prefix_is_feasible_on_a_captured_cloud(goal: str) -> None:
     content = read_captured(CAPTURE)
     check(content, audit(content, goal, {"minimum_gain": 0}), {})
+
+
+@pytest.mark.parametrize("goal", GOALS)
+@pytest.mark.parametrize("name", ["a1_4", "b_1"])
+def test_every_prefix_is_feasible_on_machine_reassignment_instances(name: str, goal: str) -> None:
+    content = import_path(shared(f"roadef2012/model_{name}.txt.gz"))
+    parameters = {"migration_limit": 300}
+    check(content, audit(content, goal, parameters), {})

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tachyon.errors import Conflict
 from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session, rules
 from tachyon.graph.view.columns import F64, I64, Bool
@@ -65,7 +66,10 @@ class Packer:
         self.demand: I64 = folded.view.consumers.demand
         self._plain = not view.tree.nested
         self._spread = view.consumers.spread
-        self._unit_columns = [c for c in range(view.resource_columns) if self._has_units(c)]
+        # Units of parts are for recording to judge.
+        self._unit_columns = [
+            c for c in range(view.resource_columns) if self._plain and self._has_units(c)
+        ]
         self._log: list[tuple[int, int]] = []
 
     def _has_units(self, column: int) -> bool:
@@ -104,21 +108,29 @@ class Packer:
         What it leaves behind on its old host is not counted as free there: the caller has closed
         a host that it empties.
         """
-        at = self._best(row)
-        if at < 0:
-            return -1
-        target = int(self.rows[at])
-        uuid = self.session.view.providers.uuid
-        self.session.record(
-            Move(consumer_uuid=self.session.state.consumer_uuid(row), to_provider=uuid[target])
-        )
-        self.free[:, at] -= self.demand[row]
-        self._log.append((row, target))
-        return target
+        for at in self._order(row):
+            target = int(self.rows[at])
+            move = Move(
+                consumer_uuid=self.session.state.consumer_uuid(row),
+                to_provider=self.session.view.providers.uuid[target],
+            )
+            try:
+                self.session.record(move)
+            except Conflict:
+                # Room on the host, but not on any one of its parts.
+                continue
+            self.free[:, at] -= self.demand[row]
+            self._log.append((row, target))
+            return target
+        return -1
 
-    def _best(self, row: int) -> int:
-        """Return the position of the open host that a consumer fits best, −1 for none."""
-        fits = self._fits(row)
+    def _order(self, row: int) -> list[int]:
+        """Return the positions of the open hosts to try, the one that fits best first.
+
+        Only recording tells whether the parts of a consumer fit on those of a host, so several
+        hosts are given for it.
+        """
+        fits = self.fits(row)
         fits &= self.open
         demand = self.demand[row].tolist()
         # Whole rows of a few thousand hosts cost less than picking the hosts that fit.
@@ -130,17 +142,16 @@ class Packer:
                 left *= left
                 waste += left
         waste[~fits] = np.inf
-        at = int(np.argmin(waste)) if waste.size else -1
-        return at if at >= 0 and fits[at] else -1
+        if not fits.any():
+            return []
+        if self._plain and row not in self._spread:
+            return [int(np.argmin(waste))]
+        found: list[int] = np.argsort(waste, kind="stable")[: np.count_nonzero(fits)].tolist()
+        return found
 
-    def _fits(self, row: int) -> Bool:
+    def fits(self, row: int) -> Bool:
+        """Return the hosts that rules and the room on the whole host allow."""
         session = self.session
-        if not self._plain or row in self._spread or session.state.simple_home(row) < 0:
-            found = session.destinations(session.state.consumer_uuid(row), self.limits).rows
-            mask = np.zeros(session.view.provider_rows, np.bool_)
-            mask[found] = True
-            judged: Bool = mask[self.rows]
-            return judged
         demand = self.demand[row].tolist()
         eligibility = self.eligibility
         fits: Bool = eligibility.allowed(int(eligibility.kind[row]))[self.rows]

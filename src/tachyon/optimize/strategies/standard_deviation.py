@@ -202,27 +202,17 @@ class _Descent:
             move = Move(
                 consumer_uuid=self.session.state.consumer_uuid(row), to_provider=uuid[target]
             )
-            if not self._record(move, row):
+            try:
+                self.session.record(move)
+            except Conflict:
+                # Room on the host, but not on any one of its parts.
                 continue
+            self.folded.record(move)
             busy.update((source, target))
             self.homes[row] = target
             self.free_to_move[row] = False
             made += 1
         return made
-
-    def _record(self, move: Move, row: int) -> bool:
-        """Record a move unless the parts of a spread consumer find no room."""
-        view = self.session.view
-        if view.tree.nested or row in view.consumers.spread:
-            found = self.session.destinations(move.consumer_uuid)
-            if view.provider_row(move.to_provider) not in found.rows:
-                return False
-        try:
-            self.session.record(move)
-        except Conflict:
-            return False
-        self.folded.record(move)
-        return True
 
     def _candidates(self) -> tuple[I64, I64]:
         """Return moves to judge: K consumer rows and K target rows.
