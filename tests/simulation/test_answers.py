@@ -7,9 +7,12 @@ import pytest
 
 from tachyon.errors import NotPlacedThere, ProviderNotFound
 from tachyon.graph.deltas import Allocate, Deallocate, Resize, UpdateProvider
-from tachyon.graph.entities import Consumer, Flavor, HostAggregate, ServerGroup
+from tachyon.graph.entities import Consumer, Flavor, HostAggregate, Inventory, ServerGroup
 from tachyon.graph.mutations import PatchConsumer, PatchProvider, PutConsumer
-from tachyon.graph.simulation import commit, compare
+from tachyon.graph.simulation import Session, commit, compare
+from tachyon.graph.simulation.evaluation import METRICS
+from tachyon.graph.store import Snapshot
+from tachyon.graph.view import build
 from tests.simulation.examples import host, instance, move, session
 
 
@@ -101,6 +104,41 @@ def test_evaluation_records_nothing_and_stays_as_it_was() -> None:
     s.metrics()
     assert found.std_deviation[:, s.view.column("VCPU")] == pytest.approx(expected)
     assert s.delta_count == 3
+
+
+def test_deviation_of_a_balanced_outcome_is_exact() -> None:
+    """A move that makes all loads equal leaves a deviation of 0, not of rounding."""
+    odd = {"inventories": {"VCPU": Inventory(total=7, allocation_ratio=1.1)}}
+    s = session(
+        host("one", **odd),
+        host("two", **odd),
+        *(Consumer(uuid=f"c{n}", allocations={"one": {"VCPU": 1}}) for n in range(6)),
+        Consumer(uuid="half", allocations={"one": {"VCPU": 1}}),
+        Consumer(uuid="rest", allocations={"two": {"VCPU": 5}}),
+    )
+    found = s.evaluate([move("half", "two")], s.mask(providers=["one", "two"]))
+    assert found.feasible.tolist() == [True]
+    assert found.std_deviation[0, s.view.column("VCPU")] == 0.0
+
+
+def test_imbalance_is_zero_when_nothing_is_used_any_more() -> None:
+    """The last load that leaves the providers that count leaves no imbalance behind."""
+    thirds = {"inventories": {"VCPU": Inventory(total=7, allocation_ratio=1.1)}}
+    s = session(
+        *(host(f"h{n}", **thirds) for n in range(7)),
+        Consumer(uuid="last", allocations={"h0": {"VCPU": 3}}),
+    )
+    found = s.evaluate([move("last", "alpha")], s.mask(providers=[f"h{n}" for n in range(7)]))
+    assert found.metric("imbalance")[0, s.view.column("VCPU")] == 0.0
+
+
+def test_empty_graph_answers_every_question() -> None:
+    """A session on nothing has nothing to say, and no question fails."""
+    s = Session(build(Snapshot(generation=0)))
+    assert (s.placements(), s.usages(), s.metrics()) == ({}, {}, {})
+    found = s.evaluate([])
+    assert [found.metric(name).shape for name in METRICS] == [(0, 0)] * len(METRICS)
+    assert compare(s, s.fork()).placements == {}
 
 
 def test_candidates_may_be_lists_of_any_deltas() -> None:

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from tachyon.errors import GenerationConflict, TachyonError
+from tachyon.graph.deltas import Move
 from tachyon.graph.simulation.registry import SessionRegistry
 from tachyon.graph.store.sql import SqlStore
 from tachyon.graph.view import Follower
@@ -270,8 +271,23 @@ class RegistryMachine(RuleBasedStateMachine):
         if self.refusal(known, registry) == "ok":
             with registry.use(session_id) as session:
                 agreement.assert_consumers(session, known.naive)
+                self.evaluate(data, known.naive, session)
                 for consumer in known.naive.now().held:
                     agreement.assert_destinations(session, known.naive, consumer)
+
+    def evaluate(self, data: st.DataObject, naive: NaiveSession, session: Any) -> None:
+        hosts = [p for p in naive.graph.providers if not naive.now().children[p]]
+        if not (hosts and naive.now().held):
+            return
+        moves = st.builds(
+            Move,
+            consumer_uuid=st.sampled_from(list(naive.now().held)),
+            to_provider=st.sampled_from(hosts),
+        )
+        candidates = data.draw(st.lists(moves, max_size=4), label="candidates")
+        naive.classes = session.view.classes
+        expected = naive.evaluate(candidates, None)
+        agreement.assert_evaluation(session.evaluate(candidates), expected, naive.classes)
 
     @invariant()
     def all_registries_agree(self) -> None:

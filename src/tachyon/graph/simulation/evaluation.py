@@ -12,6 +12,9 @@ from tachyon.graph.simulation.state import VirtualState
 from tachyon.graph.view.columns import F64, I32, I64, Bool
 from tachyon.graph.view.view import View
 
+#: Below this share of what it was made from, a variance is worked out anew.
+_SHAKY = 1e-6
+
 #: Metrics that an evaluation gives for each candidate and class.
 METRICS = ("mean", "std_deviation", "min", "max", "imbalance", "providers_used")
 
@@ -98,15 +101,15 @@ class _Moves:
     def share(self) -> F64:
         """P × C: 1 / capacity of the providers that count, 0 of the others."""
         view = self.view
-        if self.mask is None and "share" in view.memo:
-            known: F64 = view.memo["share"]
+        if self.mask is None and "inverse_capacity" in view.memo:
+            known: F64 = view.memo["inverse_capacity"]
             return known
         counts = view.capacity > 0
         if self.mask is not None:
             counts &= self.mask[:, np.newaxis]
         share = np.divide(1.0, view.capacity, out=np.zeros(view.capacity.shape), where=counts)
         if self.mask is None:
-            view.memo["share"] = share
+            view.memo["inverse_capacity"] = share
         return share
 
     @cached_property
@@ -120,9 +123,9 @@ class _Moves:
         if name in ("mean", "std_deviation"):
             out = self._moments(name)
         else:
-            out = np.column_stack(
-                [self._column(column, name) for column in range(self.demand.shape[1])]
-            )
+            out = np.zeros(self.demand.shape)
+            for column in range(self.demand.shape[1]):
+                out[:, column] = self._column(column, name)
         out[~self.known] = np.nan
         return out
 
@@ -143,7 +146,19 @@ class _Moves:
         won *= 2.0 * centred.take(self.target, 0) + won
         variance = (squares + lost + won) / self.sizes - change**2
         deviation: F64 = np.sqrt(np.maximum(variance, 0.0))
+        # A move that makes nearly all loads equal leaves little but rounding of what it removed.
+        shaky = variance * self.sizes < _SHAKY * (squares + np.abs(lost) + np.abs(won))
+        for k, column in np.argwhere(shaky & self.known[:, np.newaxis]).tolist():
+            deviation[k, column] = self._deviation(k, column)
         return deviation
+
+    def _deviation(self, k: int, column: int) -> float:
+        """Work the deviation after one move out from all loads."""
+        used = self.used[:, column].copy()
+        used[self.source[k]] -= self.demand[k, column]
+        used[self.target[k]] += self.demand[k, column]
+        rows = counted(self.view, column, self.mask)
+        return float((used[rows] / self.view.capacity[rows, column]).std())
 
     def _column(self, column: int, name: str) -> F64:
         rows = counted(self.view, column, self.mask)
