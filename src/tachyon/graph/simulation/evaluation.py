@@ -170,10 +170,11 @@ class _Moves:
         source, target = self.source, self.target
         at_source, at_target = share[source] > 0, share[target] > 0
         if name == "providers_used":
-            emptied = at_source & (used[source] == wanted) & (wanted > 0)
-            opened = at_target & (used[target] == 0) & (wanted > 0)
-            now: F64 = np.count_nonzero(used[rows]) - emptied.astype(np.float64) + opened
-            return now
+            in_use = np.full(source.size, np.count_nonzero(used[rows]), np.float64)
+            for at, counts, moved in ((source, at_source, -wanted), (target, at_target, wanted)):
+                in_use += counts & (used[at] + moved != 0)
+                in_use -= counts & (used[at] != 0)
+            return in_use
         low, high = _extremes(used * share, rows, source, target)
         after_s = np.where(at_source, (used[source] - wanted) * share[source], np.nan)
         after_t = np.where(at_target, (used[target] + wanted) * share[target], np.nan)

@@ -62,9 +62,9 @@ def counted(view: View, column: int, mask: Bool | None) -> I64:
 
 
 def imbalance(maximum: F64, mean: F64) -> F64:
-    """Return max / mean − 1, 0 where nothing is used (the mean may be off 0 by rounding then)."""
-    some = (mean > 0) & (maximum > 0)
-    return np.where(some, maximum / np.where(some, mean, 1.0) - 1.0, 0.0)
+    """Return max / mean − 1, 0 where nothing is used."""
+    safe = np.where(mean > 0, mean, 1.0)
+    return np.where(mean > 0, maximum / safe - 1.0, 0.0)
 
 
 def _describe(load: F64, held: I64, room: F64, scale: int) -> ClassMetrics:
