@@ -206,3 +206,20 @@ def test_a_synchronisation_after_a_trim_does_not_fail(store: Store) -> None:
     sync = Synchronise(cluster=Cluster(consumers=[instance("c1"), instance("c2")]), since=1)
     store.apply([sync])
     assert list(store.load().consumers.uuid) == ["c1"]
+
+
+def test_what_comes_and_goes_is_told_with_its_position(store: Store) -> None:
+    """Creation and removal of providers and consumers carry their place in the order of arrival."""
+    put(store, host("p1"), host("p2"), instance("c1", "p1"), instance("c2", "p1"))
+    loaded = store.load()
+    places = dict(zip((p.uuid for p in loaded.providers), loaded.provider_key, strict=True))
+    places |= dict(zip(loaded.consumers.uuid, loaded.consumers.key, strict=True))
+    assert places["p1"] < places["p2"]
+    assert places["c1"] < places["c2"]
+    assert {c.key: c.position for c in store.changes(0).changes} == places
+
+    store.apply([RemoveConsumer(uuid="c1"), PatchConsumer(uuid="c2", locked=True)])
+    told = {c.key: c.position for c in store.changes(1).changes}
+    assert told["c1"] == places["c1"]
+    assert told["c2"] is None
+    assert told["p1"] is None

@@ -171,17 +171,16 @@ class AvailabilityZone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 Entity = (
-    ResourceProvider
-    | Consumer
-    | Flavor
-    | Project
-    | ServerGroup
-    | HostAggregate
-    | AvailabilityZone
+    ResourceProvider | Consumer | Flavor | Project | ServerGroup | HostAggregate | AvailabilityZone
 )
 
 Kind = Literal[
-    "provider", "consumer", "flavor", "project", "server_group", "host_aggregate",
+    "provider",
+    "consumer",
+    "flavor",
+    "project",
+    "server_group",
+    "host_aggregate",
     "availability_zone",
 ]
 

@@ -49,6 +49,8 @@ class Change(Struct, frozen=True, kw_only=True):
 
     `before` and `after` hold the fields that differ, as plain JSON values; a whole image on
     creation (`before` is None) and removal (`after` is None). Applying `after` twice is harmless.
+    `position` is the place of a created or removed provider or consumer in the order of arrival
+    (see `Snapshot`), so that who follows the feed, forward or back, keeps that order.
     """
 
     generation: int
@@ -56,6 +58,7 @@ class Change(Struct, frozen=True, kw_only=True):
     key: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    position: int | None = None
 
 
 class ChangeSet(Struct, frozen=True):
@@ -73,11 +76,12 @@ class ChangeSet(Struct, frozen=True):
 class ConsumerColumns(Struct, kw_only=True):
     """All consumers as parallel lists, in the order in which they came into the graph.
 
-    `key` is any hashable value by which `Snapshot.allocation_consumer` refers to a consumer.
+    `key` is a consumer's position: a number that rises with the order of arrival, and by which
+    `Snapshot.allocation_consumer` refers to it.
     `attachments`, `metadata`, `scheduler_hints` and `extra` are JSON texts, None when empty.
     """
 
-    key: Sequence[Any] = ()
+    key: Sequence[int] = ()
     uuid: Sequence[str] = ()
     name: Sequence[str] = ()
     type: Sequence[str] = ()
@@ -102,16 +106,17 @@ class ConsumerColumns(Struct, kw_only=True):
 class Snapshot(Struct, kw_only=True):
     """The whole graph at one generation, in the form that a view is built from.
 
-    Providers come in the order in which they came into the graph, with a `provider_key` each by
-    which `allocation_provider` refers to them. The allocation lists are parallel, any order.
+    Providers come in the order in which they came into the graph, with a position each
+    (`provider_key`, rising) by which `allocation_provider` refers to them. The allocation lists
+    are parallel, in any order.
     """
 
     generation: int
     providers: list[ResourceProvider] = field(default_factory=list)
-    provider_key: Sequence[Any] = ()
+    provider_key: Sequence[int] = ()
     consumers: ConsumerColumns = field(default_factory=ConsumerColumns)
-    allocation_consumer: Sequence[Any] = ()
-    allocation_provider: Sequence[Any] = ()
+    allocation_consumer: Sequence[int] = ()
+    allocation_provider: Sequence[int] = ()
     allocation_class: Sequence[str] = ()
     allocation_amount: Sequence[int] = ()
     flavors: list[Flavor] = field(default_factory=list)
@@ -146,9 +151,7 @@ class Store(ABC):
         """Return the global generation; also serves as the check that the store answers."""
 
     @abstractmethod
-    def apply(
-        self, mutations: Sequence[AnyMutation], expected: Expected | None = None
-    ) -> Applied:
+    def apply(self, mutations: Sequence[AnyMutation], expected: Expected | None = None) -> Applied:
         """Apply mutations in order as one durable transaction; all of them or none.
 
         Raises:

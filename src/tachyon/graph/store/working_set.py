@@ -41,8 +41,17 @@ class EntityChange(Struct, frozen=True):
     before: Entity | None
     after: Entity | None
 
-    def logged(self, generation: int) -> Change:
-        """Return the entry for the change log: the fields that differ, as plain JSON values."""
+    @property
+    def comes_or_goes(self) -> bool:
+        """Whether a provider or consumer is created or removed: the log tells its position."""
+        ordered = self.kind in ("provider", "consumer")
+        return ordered and (self.before is None or self.after is None)
+
+    def logged(self, generation: int, position: int | None = None) -> Change:
+        """Return the entry for the change log: the fields that differ, as plain JSON values.
+
+        `position` is that of an entity that comes or goes.
+        """
         before, after = self.before, self.after
         if before is None or after is None:
             return Change(
@@ -51,6 +60,7 @@ class EntityChange(Struct, frozen=True):
                 key=self.key,
                 before=None if before is None else msgspec.to_builtins(before),
                 after=None if after is None else msgspec.to_builtins(after),
+                position=position,
             )
         names = differing(before, after)
         return Change(

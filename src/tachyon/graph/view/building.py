@@ -36,7 +36,7 @@ LEADING_CLASSES = ("VCPU", "MEMORY_MB", "DISK_GB")
 
 def build(snapshot: Snapshot) -> View:
     """Return the view of a snapshot's generation."""
-    providers = provider_columns(snapshot.providers)
+    providers = provider_columns(snapshot.providers, snapshot.provider_key)
     classes = class_order(
         [*(c for p in snapshot.providers for c in p.inventories), *snapshot.allocation_class]
     )
@@ -81,8 +81,9 @@ def snapshot_of(cluster: Cluster, generation: int = 1) -> Snapshot:
     References are not checked; read cluster files and stores check theirs.
     """
     consumers = cluster.consumers
+    provider_at = {p.uuid: row for row, p in enumerate(cluster.providers)}
     held = [
-        (row, provider, name, amount)
+        (row, provider_at[provider], name, amount)
         for row, c in enumerate(consumers)
         for provider, resources in c.allocations.items()
         for name, amount in resources.items()
@@ -99,7 +100,7 @@ def snapshot_of(cluster: Cluster, generation: int = 1) -> Snapshot:
     return Snapshot(
         generation=generation,
         providers=[structs.replace(p, generation=generation) for p in cluster.providers],
-        provider_key=[p.uuid for p in cluster.providers],
+        provider_key=range(len(cluster.providers)),
         consumers=Listed(
             key=range(len(consumers)),
             generation=[generation] * len(consumers),
@@ -150,7 +151,9 @@ def snapshot_records(snapshot: Snapshot) -> dict[Kind, dict[str, Entity]]:
     return {kind: {key_of(e): e for e in entities} for kind, entities in groups.items()}
 
 
-def provider_columns(records: Sequence[ResourceProvider]) -> ProviderColumns:
+def provider_columns(
+    records: Sequence[ResourceProvider], positions: Sequence[int]
+) -> ProviderColumns:
     """Return the columns of providers that are all alive, rows in the order given."""
     share: dict[Any, Any] = {}
     kept: list[ResourceProvider | None] = []
@@ -162,7 +165,7 @@ def provider_columns(records: Sequence[ResourceProvider]) -> ProviderColumns:
         uuid=uuid,
         index=index,
         record=kept,
-        born=frozen(np.zeros(len(kept), np.int64)),
+        position=frozen(np.fromiter(positions, np.int64, len(kept))),
         tree=Tree(kept, index),
         **provider_flags(kept),
     )
@@ -315,7 +318,7 @@ def _consumer_columns(
         ),
         generation=frozen(np.fromiter(listed.generation, np.int64, count)),
         placed=frozen(np.fromiter(listed.placed, np.int64, count)),
-        born=frozen(np.zeros(count, np.int64)),
+        position=frozen(np.fromiter(listed.key, np.int64, count)),
         home=frozen(home),
         demand=frozen(demand),
         spread=spread,

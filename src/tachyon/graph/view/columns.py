@@ -38,8 +38,8 @@ def frozen(array: _Array) -> _Array:
 class ProviderColumns(Struct, kw_only=True):
     """Providers by row (P rows). `record` is None where a provider is gone.
 
-    `born` orders them by arrival in the graph; of those with the same number the lower row came
-    first. That of consumers is of the same kind.
+    `position` orders them by arrival in the graph, as the store gave it; that of consumers is of
+    the same kind.
     """
 
     uuid: list[str]
@@ -49,7 +49,7 @@ class ProviderColumns(Struct, kw_only=True):
     enabled: Bool
     up: Bool
     maintenance: Bool
-    born: I64
+    position: I64
     tree: Tree
 
 
@@ -91,7 +91,7 @@ class ConsumerColumns(Struct, kw_only=True):
     created_at: I64
     generation: I64
     placed: I64
-    born: I64
+    position: I64
     home: I32
     demand: I64
     spread: dict[int, Parts] = field(default_factory=dict)

@@ -27,7 +27,7 @@ class Holders:
             ).reshape(-1, 2)
             homes = np.concatenate([homes, pairs[:, 0]])
             rows = np.concatenate([rows, pairs[:, 1]])
-        order = np.lexsort((rows, consumers.born[rows], consumers.placed[rows], homes))
+        order = np.lexsort((rows, consumers.position[rows], consumers.placed[rows], homes))
         self.rows: I64 = frozen(rows[order])
         counts = np.bincount(homes, minlength=provider_rows)
         self.start: I64 = frozen(np.concatenate([[0], np.cumsum(counts)]))

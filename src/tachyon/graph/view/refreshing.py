@@ -48,13 +48,16 @@ from tachyon.graph.view.view import View
 
 
 class _Image:
-    """What is finally so for one entity: gone, wholly known, or patched."""
+    """What is finally so for one entity: gone, wholly known (with its position), or patched."""
 
-    __slots__ = ("fields", "whole")
+    __slots__ = ("fields", "position", "whole")
 
-    def __init__(self, fields: dict[str, Any] | None, *, whole: bool) -> None:
+    def __init__(
+        self, fields: dict[str, Any] | None, *, whole: bool, position: int | None = None
+    ) -> None:
         self.fields = fields
         self.whole = whole
+        self.position = position or 0
 
 
 _Images = dict[Kind, dict[str, _Image]]
@@ -62,17 +65,12 @@ _Images = dict[Kind, dict[str, _Image]]
 
 def refresh(view: View, changes: Sequence[Change], generation: int) -> View:
     """Return the view of a later generation; `changes` lead there from the view's own."""
-    return _carry(view, _fold((c, c.before, c.after) for c in changes), generation, back=False)
+    return _carry(view, _fold((c, c.before, c.after) for c in changes), generation)
 
 
 def rewind(view: View, changes: Sequence[Change], generation: int) -> View:
-    """Return the view of an earlier generation; `changes` lead from there to the view's own.
-
-    Entities that were removed since come back at the places they had in the order of arrival as
-    far as the view remembers them, and behind all others where it does not.
-    """
-    steps = ((c, c.after, c.before) for c in reversed(changes))
-    return _carry(view, _fold(steps), generation, back=True)
+    """Return the view of an earlier generation; `changes` lead from there to the view's own."""
+    return _carry(view, _fold((c, c.after, c.before) for c in reversed(changes)), generation)
 
 
 def _fold(steps: Any) -> _Images:
@@ -83,9 +81,7 @@ def _fold(steps: Any) -> _Images:
         if becomes is None:
             of_kind[change.key] = _Image(None, whole=True)
         elif was is None:
-            # What is removed and comes again stands behind what came in between.
-            of_kind.pop(change.key, None)
-            of_kind[change.key] = _Image(dict(becomes), whole=True)
+            of_kind[change.key] = _Image(dict(becomes), whole=True, position=change.position)
         elif known is None or known.fields is None:
             of_kind[change.key] = _Image(dict(becomes), whole=False)
         else:
@@ -93,8 +89,8 @@ def _fold(steps: Any) -> _Images:
     return images
 
 
-def _carry(view: View, images: _Images, generation: int, *, back: bool) -> View:
-    step = _Step(view, generation, back)
+def _carry(view: View, images: _Images, generation: int) -> View:
+    step = _Step(view, generation)
     step.carry_records(images)
     step.carry_providers(images["provider"])
     step.carry_consumers(images["consumer"])
@@ -104,10 +100,9 @@ def _carry(view: View, images: _Images, generation: int, *, back: bool) -> View:
 class _Step:
     """One view on its way to another: the columns copied so far."""
 
-    def __init__(self, view: View, generation: int, back: bool) -> None:
+    def __init__(self, view: View, generation: int) -> None:
         self.view = view
         self.generation = generation
-        self.back = back
         self.classes = list(view.classes)
         self.class_at = dict(view.class_index)
         self.records: Mapping[Kind, Mapping[str, Entity]] = view.records
@@ -139,11 +134,10 @@ class _Step:
         if not images:
             return
         old = self.providers
-        share = cast(dict[Any, Any], self.view.memo.setdefault("share", {}))
+        share = cast(dict[Any, Any], self.view.memo.setdefault("interned", {}))
         records = list(old.record)
         uuid, index = _extendable(old.uuid, old.index, len(records))
-        born = old.born
-        latest = int(born.max(initial=0))
+        position = old.position
         structural = served = False
         inventories: set[int] = set()
         for key, image in images.items():
@@ -157,12 +151,10 @@ class _Step:
                 index[key] = row
                 uuid.append(key)
                 records.append(None)
-                latest += 1
-                born = np.append(born, latest)
-            elif image.whole and after is not None and not self.back:
-                latest += 1
-                born = born.copy()
-                born[row] = latest
+                position = np.append(position, image.position)
+            elif image.whole and after is not None:
+                position = position.copy()
+                position[row] = image.position
             records[row] = after
             served = served or _service(before) != _service(after)
             if _shape(before) != _shape(after):
@@ -178,7 +170,7 @@ class _Step:
             uuid=uuid,
             index=index,
             record=records,
-            born=frozen(born),
+            position=frozen(position),
             tree=tree,
             **flags,
         )
@@ -239,8 +231,7 @@ class _Step:
             return
         self._add_rows([key for key, image in images.items() if image.fields is not None])
         index = self.consumers.index
-        known, count = self.view.consumer_rows, self.consumers.alive.size
-        latest = int(self.consumers.born.max(initial=0))
+        count = self.consumers.alive.size
         for key, image in images.items():
             row = index.get(key, -1)
             # The index is shared: a row behind ours is one that another view has added.
@@ -255,9 +246,7 @@ class _Step:
                 fields = _whole(fields)
                 if not self.consumers.alive[row]:
                     self._column("alive")[row] = True
-                if row >= known or not self.back:
-                    latest += 1
-                    self._column("born")[row] = latest
+                self._column("position")[row] = image.position
             self._set_fields(row, fields)
 
     def _add_rows(self, keys: Sequence[str]) -> None:
@@ -388,7 +377,7 @@ class _Step:
             codes=self.view.codes,
             records=self.records,
         )
-        view.memo["share"] = self.view.memo.setdefault("share", {})
+        view.memo["interned"] = self.view.memo.setdefault("interned", {})
         return view
 
 

@@ -159,7 +159,7 @@ class View:
     def provider_order(self) -> I64:
         """Rows of living providers in the order in which they came into the graph."""
         rows = np.flatnonzero(self.providers.alive)
-        return frozen(rows[np.argsort(self.providers.born[rows], kind="stable")])
+        return frozen(rows[np.argsort(self.providers.position[rows], kind="stable")])
 
     def provider_mask(
         self,
@@ -196,7 +196,7 @@ class View:
     def consumer_order(self) -> I64:
         """Rows of living consumers in the order in which they came into the graph."""
         rows = np.flatnonzero(self.consumers.alive)
-        return frozen(rows[np.argsort(self.consumers.born[rows], kind="stable")])
+        return frozen(rows[np.argsort(self.consumers.position[rows], kind="stable")])
 
     def parts(self, row: int) -> Parts:
         """Return what a consumer holds, by provider row and class column."""

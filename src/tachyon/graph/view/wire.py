@@ -56,6 +56,7 @@ class Providers(Struct, kw_only=True):
     """Providers by row; `traits`, `aggregates` and `extra` are indices into the tables."""
 
     uuid: list[str]
+    position: Any
     name: list[str]
     type: list[str]
     generation: list[int]
@@ -85,6 +86,7 @@ class Consumers(Struct, kw_only=True):
     """Consumers by row; `spread` holds what is held elsewhere than on the home alone."""
 
     uuid: list[str]
+    position: Any
     name: list[str]
     type: Coded
     state: Coded
@@ -131,6 +133,7 @@ _RECORDS: dict[Kind, str] = {
     kind: f"{kind}s" for kind in KINDS if kind not in ("provider", "consumer")
 }
 _ARRAYS = (
+    "position",
     "locked",
     "watcher_exclude",
     "bootable",
@@ -250,7 +253,10 @@ def _document(view: View) -> Document:
         generation=view.generation,
         classes=classes,
         metrics=list(view.metrics),
-        providers=_providers([view.provider_at(row) for row in providers.order.tolist()]),
+        providers=_providers(
+            [view.provider_at(row) for row in providers.order.tolist()],
+            providers.take(view.providers.position),
+        ),
         inventories=inventories,
         used=matrix(view.used, providers),
         consumers=_consumers(view, consumers, providers, place, matrix),
@@ -261,7 +267,7 @@ def _document(view: View) -> Document:
     )
 
 
-def _providers(records: list[ResourceProvider]) -> Providers:
+def _providers(records: list[ResourceProvider], position: Array) -> Providers:
     traits: dict[Any, int] = {}
     aggregates: dict[Any, int] = {}
 
@@ -272,6 +278,7 @@ def _providers(records: list[ResourceProvider]) -> Providers:
         return {row: v for row, p in enumerate(records) if (v := getattr(p, name))}
 
     return Providers(
+        position=position,
         **{name: column(name) for name in _PLAIN},
         **{name: texts(name) for name in ("disabled_reason", "maintenance_reason", "extra")},
         aggregates=[aggregates.setdefault(p.aggregates, len(aggregates)) for p in records],
@@ -378,7 +385,7 @@ def _provider_columns(
         uuid=listed.uuid,
         index=index,
         record=records,
-        born=frozen(np.zeros(len(records), np.int64)),
+        position=_unpacked(listed.position),
         tree=Tree(records, index),
         **provider_flags(records),
     )
@@ -444,7 +451,6 @@ def _consumer_columns(listed: Consumers) -> tuple[ConsumerColumns, CodeTables]:
         index=dict(zip(listed.uuid, range(count), strict=True)),
         name=listed.name,
         alive=frozen(np.ones(count, np.bool_)),
-        born=frozen(np.zeros(count, np.int64)),
         spread=listed.spread,
         **coded,
         **arrays,

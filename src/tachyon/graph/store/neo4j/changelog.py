@@ -6,12 +6,13 @@ A change is a ChangeLogEntry in the transaction that makes it; one without `afte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from tachyon.errors import GenerationTooOld, StoreUnavailable
+from tachyon.graph.entities import Kind
 from tachyon.graph.store.contract import Change, ChangeSet
 from tachyon.graph.store.neo4j.connection import BATCH, Connection, Transaction
 from tachyon.graph.store.transition import EntityChange
@@ -49,7 +50,11 @@ def lock(transaction: Transaction) -> State:
 
 
 def record(
-    transaction: Transaction, changes: Sequence[EntityChange], generation: int, floor: int
+    transaction: Transaction,
+    changes: Sequence[EntityChange],
+    generation: int,
+    floor: int,
+    positions: Mapping[tuple[Kind, str], int],
 ) -> int:
     """Log the changes of a transaction and return the floor after it.
 
@@ -60,7 +65,9 @@ def record(
         return generation
     rows = []
     for sequence, entity_change in enumerate(changes):
-        change = entity_change.logged(generation)
+        place = (entity_change.kind, entity_change.key)
+        position = positions[place] if entity_change.comes_or_goes else None
+        change = entity_change.logged(generation, position)
         rows.append({
             "generation": generation,
             "sequence": sequence,
@@ -68,6 +75,7 @@ def record(
             "key": change.key,
             "before": None if change.before is None else _encode(change.before).decode(),
             "after": None if change.after is None else _encode(change.after).decode(),
+            "position": position,
         })  # fmt: skip
     transaction.batches("log", rows)
     return floor
@@ -107,8 +115,9 @@ def _entries(transaction: Transaction, after: int, last: int, limit: int) -> lis
             key=key,
             before=None if before is None else _decode(before),
             after=None if later is None else _decode(later),
+            position=position,
         )
-        for generation, kind, key, before, later in rows
+        for generation, kind, key, before, later, position in rows
     ]
 
 

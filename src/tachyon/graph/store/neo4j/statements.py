@@ -227,6 +227,14 @@ CREATE (parent)-[:PARENT_OF]->(n)""",
 UNWIND $rows AS key
 MATCH (:ResourceProvider {uuid: key})<-[e:PARENT_OF]-(:ResourceProvider)
 DELETE e""",
+    "positions_provider": """
+UNWIND $keys AS key
+MATCH (n:ResourceProvider {uuid: key})
+RETURN collect([key, n.position]) AS positions""",
+    "positions_consumer": """
+UNWIND $keys AS key
+MATCH (n:Consumer {uuid: key})
+RETURN collect([key, n.position]) AS positions""",
     "remove_provider": """
 UNWIND $rows AS key
 MATCH (n:ResourceProvider {uuid: key})
@@ -307,7 +315,7 @@ SET e = row""",
     "changes": """
 MATCH (e:ChangeLogEntry) WHERE $after < e.generation <= $last AND e.sequence >= 0
 WITH e ORDER BY e.generation, e.sequence LIMIT $limit
-RETURN collect([e.generation, e.kind, e.key, e.before, e.after]) AS entries""",
+RETURN collect([e.generation, e.kind, e.key, e.before, e.after, e.position]) AS entries""",
     "log_size": """
 MATCH (e:ChangeLogEntry) WHERE e.generation = $generation AND e.sequence >= 0
 RETURN count(e) AS size""",

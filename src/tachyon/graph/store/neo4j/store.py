@@ -165,8 +165,8 @@ def _apply(tx: Transaction, mutations: Sequence[AnyMutation], expected: Expected
     if not changes:
         return Applied(before.generation, 0)
     generation = before.generation + 1
-    position = write(tx, changes, before.position)
-    floor = changelog.record(tx, changes, generation, before.floor)
+    position, positions = write(tx, changes, before.position)
+    floor = changelog.record(tx, changes, generation, before.floor, positions)
     tx.run("advance", generation=generation, position=position, floor=floor)
     return Applied(generation, len(changes))
 

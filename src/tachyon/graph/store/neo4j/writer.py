@@ -36,12 +36,19 @@ from tachyon.graph.store.transition import EntityChange
 Rows = list[dict[str, Any]]
 
 
-def write(transaction: Transaction, changes: Sequence[EntityChange], position: int) -> int:
+Positions = dict[tuple[Kind, str], int]
+
+
+def write(
+    transaction: Transaction, changes: Sequence[EntityChange], position: int
+) -> tuple[int, Positions]:
     """Write changes; entities that are new take positions from `position` on.
 
-    Returns the next free position.
+    Returns the next free position, and the positions of providers and consumers that came or went.
     """
-    return _Writer(transaction, position).write(changes)
+    writer = _Writer(transaction, position)
+    writer.write(changes)
+    return writer.position, writer.positions
 
 
 class _Writer:
@@ -49,10 +56,11 @@ class _Writer:
 
     def __init__(self, transaction: Transaction, position: int) -> None:
         self._transaction = transaction
-        self._position = position
+        self.position = position
+        self.positions: Positions = {}
         self._loosened: dict[str, set[str]] = defaultdict(set)  # label → names to look after
 
-    def write(self, changes: Sequence[EntityChange]) -> int:
+    def write(self, changes: Sequence[EntityChange]) -> None:
         by_kind: dict[Kind, list[EntityChange]] = {kind: [] for kind in KINDS}
         for change in changes:
             by_kind[change.kind].append(change)
@@ -72,7 +80,6 @@ class _Writer:
             self._remove(kind, by_kind[kind])
         for label in NAMED:
             self._transaction.batches(f"prune_{label}", sorted(self._loosened[label]))
-        return self._position
 
     def _put(self, kind: Kind, changes: Iterable[EntityChange]) -> None:
         rows: Rows = []
@@ -81,8 +88,8 @@ class _Writer:
                 continue
             fields = properties(kind, change.before, change.after)
             if change.before is None:
-                fields["position"] = self._position
-                self._position += 1
+                fields["position"] = self.positions[kind, change.key] = self.position
+                self.position += 1
                 if kind in RECORD_KINDS:
                     fields["described"] = True
             if fields:
@@ -207,6 +214,9 @@ class _Writer:
 
     def _remove(self, kind: Kind, changes: Iterable[EntityChange]) -> None:
         keys = [change.key for change in changes if change.after is None]
+        if keys and kind in ("provider", "consumer"):
+            found = self._transaction.one(f"positions_{kind}", keys=keys)["positions"]
+            self.positions.update(((kind, key), position) for key, position in found)
         if kind == "consumer":
             self._transaction.batches("detach_consumer", keys)
             self._loosened["AbsentConsumer"].update(keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -23,16 +23,26 @@ _loads = msgspec.json.Decoder(list[Change]).decode
 
 
 def log(
-    transaction: Transaction, changes: Sequence[EntityChange], generation: int, floor: int
+    transaction: Transaction,
+    changes: Sequence[EntityChange],
+    generation: int,
+    floor: int,
+    row_ids: Mapping[Kind, Mapping[str, int]],
 ) -> None:
-    """Raise the global generation and write a transaction's changes to the log."""
+    """Raise the global generation and write a transaction's changes to the log.
+
+    `row_ids` has the row numbers of what was created and removed.
+    """
     if len(changes) > LOG_LIMIT and _oldest_base(transaction, generation) == generation:
         transaction.execute("DELETE FROM change_log")
         floor = generation
     else:
         transaction.insert(
             "INSERT INTO change_log (generation, part, size, removals, body)",
-            [_row(changes, start, generation) for start in range(0, len(changes), _PART)],
+            [
+                _row(changes[start : start + _PART], start // _PART, generation, row_ids)
+                for start in range(0, len(changes), _PART)
+            ],
         )
     transaction.execute(
         "UPDATE global_state SET generation = ?, log_floor = ? WHERE row_id = 1",
@@ -41,11 +51,19 @@ def log(
 
 
 def _row(
-    changes: Sequence[EntityChange], start: int, generation: int
+    changes: Sequence[EntityChange],
+    part: int,
+    generation: int,
+    row_ids: Mapping[Kind, Mapping[str, int]],
 ) -> tuple[int, int, int, int, str]:
-    part = [change.logged(generation) for change in changes[start : start + _PART]]
-    removals = sum(change.after is None for change in part)
-    return generation, start // _PART, len(part), removals, json_text(part)
+    logged = [
+        change.logged(
+            generation, row_ids[change.kind][change.key] if change.comes_or_goes else None
+        )
+        for change in changes
+    ]
+    removals = sum(change.after is None for change in logged)
+    return generation, part, len(logged), removals, json_text(logged)
 
 
 def changes_since(transaction: Transaction, since: int, limit: int) -> ChangeSet:

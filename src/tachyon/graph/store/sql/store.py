@@ -186,5 +186,5 @@ def _apply(
     if changes:
         generation += 1
         write(transaction, reader, changes)
-        journal.log(transaction, changes, generation, floor)
+        journal.log(transaction, changes, generation, floor, reader.row_ids)
     return Applied(generation, len(changes))
