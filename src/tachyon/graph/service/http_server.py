@@ -18,6 +18,8 @@ LOG = logging.getLogger(__name__)
 _MAX_HEADERS = 64 * 1024
 #: Bytes up to which copying a body behind its headers is cheaper than sending it by itself.
 _COPIED = 64 * 1024
+#: Bytes for which a slow client is given the time of one time-out.
+_PART = 2**20
 
 #: What the library calls failures of its own, although the client asked for what is not there.
 _STATUS = {"501": "400 Bad Request", "505": "400 Bad Request"}
@@ -72,8 +74,13 @@ class _Request(cheroot.HTTPRequest):
 
     def write(self, chunk: bytes) -> None:
         """Send a part of the body, and the headers before the first one."""
-        if len(chunk) > _COPIED:
+        if len(chunk) > _COPIED and not self.chunked_write:
             self._flush_head()
+            # Past the library's buffer, which copies all that is left after each part sent.
+            whole = memoryview(chunk)
+            for start in range(0, len(chunk), _PART):
+                self.conn.socket.sendall(whole[start : start + _PART])
+            return
         head, self._head = self._head, b""
         super().write(head + chunk if head else chunk)
 
