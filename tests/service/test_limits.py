@@ -24,6 +24,8 @@ max_wait = 0.5
 waiters = 1
 timeout = 1
 page = 3
+sweep_interval = 0.1
+keep_generations = 5
 [sessions]
 limit = 2
 deltas = 3
@@ -73,6 +75,10 @@ def test_sessions_are_bounded(url: str) -> None:
         client.sessions.record(first.id, moves[:2])
         with pytest.raises(LimitExceeded):
             client.sessions.record(first.id, moves[2:4])
+        client.sessions.delete(first.id)
+        with pytest.raises(LimitExceeded):
+            client.sessions.create(deltas=moves[:4])
+        first = client.sessions.create()
         with pytest.raises(LimitExceeded):
             client.sessions.evaluate(first.id, [moves[2:4], moves[2:4], moves[4]])
         for session in client.sessions.list():
@@ -108,3 +114,15 @@ def test_a_client_that_stalls_is_cut_off(url: str) -> None:
     answer = send(url, head + b"{")
     assert answer.status in (400, 408)
     assert answer.error["code"]
+
+
+def test_the_change_log_is_trimmed_now_and_then(url: str) -> None:
+    """A sweep forgets transactions beyond those to keep."""
+    with connect(url) as client:
+        deadline = time.monotonic() + 30
+        while request(url, "GET", "/v1/changes?since=0").status != 410:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        generation = client.health().generation
+        client.put_provider(host("p1", name="again"))
+        assert len(client.changes(generation).changes) == 1

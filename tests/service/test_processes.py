@@ -18,6 +18,7 @@ from tachyon.graph.deltas import Move
 from tachyon.graph.mutations import PatchConsumer
 from tachyon.graph.view import wire
 from tests.conformance.cluster import host, instance
+from tests.servers.postgresql import PostgreSQL
 from tests.service.conftest import empty
 from tests.service.processes import ServiceProcess
 from tests.service.raw import request
@@ -238,3 +239,24 @@ def guarded(call: Callable[[], None]) -> None:
             return call()
         except GenerationConflict:
             continue
+
+
+@pytest.mark.integration
+def test_a_store_that_is_away_is_a_503() -> None:
+    """While the database is down every call says so; afterwards the service goes on by itself."""
+    with (
+        PostgreSQL() as database,
+        ServiceProcess(store_url=database.url) as service,
+        GraphClient(HttpTransport(service.url, retries=0)) as client,
+    ):
+        client.put_provider(host("p1"))
+        database.stop()
+        for path in ("/v1/health", "/v1/providers/p1", "/v1/snapshot"):
+            answer = request(service.url, "GET", path)
+            assert (answer.status, answer.error["code"]) == (503, "store_unavailable")
+            assert answer.headers["Retry-After"]
+        with pytest.raises(StoreUnavailable):
+            client.put_provider(host("p2"))
+        database.start()
+        assert client.provider("p1").uuid == "p1"
+        client.put_provider(host("p2"))

@@ -99,10 +99,11 @@ class SessionRegistry:
         """Open a session on a view that has caught up with the store; `ttl` in seconds.
 
         Raises:
-            LimitExceeded: as many sessions are active as may be.
+            LimitExceeded: as many sessions are active as may be, or `deltas` are too many.
             InvalidInput: the ttl is out of bounds.
             The errors of `Session.record_many`, for initial `deltas`.
         """
+        self._check_size(len(deltas))
         session = Session(self.follower.current())
         session.record_many(deltas)
         return self._adopt(session, audit_uuid, name, self._expiry(ttl), persistence)
@@ -233,11 +234,7 @@ class SessionRegistry:
         """Record deltas in order, all or none; see `Session.record_many`."""
 
         def local(session: Session) -> None:
-            if session.delta_count + len(deltas) > self.limits.deltas:
-                raise LimitExceeded(
-                    f"a session holds at most {self.limits.deltas} deltas",
-                    limit=self.limits.deltas,
-                )
+            self._check_size(session.delta_count + len(deltas))
             session.record_many(deltas)
 
         return self._edit(
@@ -246,6 +243,12 @@ class SessionRegistry:
             lambda session: session.undo(len(deltas)),
             lambda version: self.store.append_deltas(session_id, deltas, version),
         )
+
+    def _check_size(self, deltas: int) -> None:
+        if deltas > self.limits.deltas:
+            raise LimitExceeded(
+                f"a session holds at most {self.limits.deltas} deltas", limit=self.limits.deltas
+            )
 
     def undo(self, session_id: str, count: int = 1) -> SessionRecord:
         """Take back the last `count` deltas; raises `NothingToUndo`."""
