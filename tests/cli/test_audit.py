@@ -129,7 +129,7 @@ def test_progress_goes_to_stderr_on_request_only(cluster_path: Path) -> None:
     assert tachyon("audit", "run", cluster_path).err == ""
     shown = tachyon("audit", "run", cluster_path, "--progress", "--format", "json")
     assert "hosts released" in shown.err
-    assert msgspec.json.decode(shown.out, type=AuditReport)
+    assert msgspec.json.decode(shown.out, type=AuditReport).goal == "server_consolidation"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def audit() -> None:
 
 @audit.command("run")
 @click.argument("file")
-@click.option("--goal", help="What the audit is for; the strategy's own goal by default.")
+@click.option("--goal", help="Default: the strategy's, or server_consolidation.")
 @click.option("--strategy", help="How; the goal's first strategy by default.")
 @click.option(
     "-p",
