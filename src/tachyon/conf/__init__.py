@@ -18,8 +18,9 @@ GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options of every group; harmless when they are registered already."""
     for group, options in GROUPS:
-        conf.register_group(group)
-        conf.register_opts(options, group=group)
+        # A group keeps the values of its options, so each configuration needs groups of its own.
+        conf.register_group(cfg.OptGroup(group.name, group.title, group.help))
+        conf.register_opts(options, group=group.name)
 
 
 def load(config_file: str | None = None) -> cfg.ConfigOpts:
