@@ -80,20 +80,6 @@ def _leftovers(view: View) -> list[str]:
     return found
 
 
-def unordered(found: dict[str, Any]) -> dict[str, Any]:
-    """Return content without the order of arrival of what the graph forgot in between."""
-    placed = {c.uuid: c.placed for c in found["consumers"]}
-    return {
-        **found,
-        "providers": sorted(found["providers"], key=lambda p: p.uuid),
-        "consumers": sorted(found["consumers"], key=lambda c: c.uuid),
-        "holders": {
-            uuid: sorted(rows, key=lambda u: (placed[u], u))
-            for uuid, rows in found["holders"].items()
-        },
-    }
-
-
 def arrays(view: View) -> dict[str, Any]:
     """Return every array of a view by name."""
     groups = {
