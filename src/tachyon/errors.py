@@ -21,7 +21,8 @@
     │   ├── CapacityExceeded         capacity_exceeded         409
     │   ├── SessionClosed            session_closed            409
     │   ├── SessionConflict          session_conflict          409
-    │   └── NothingToUndo            nothing_to_undo           409
+    │   ├── NothingToUndo            nothing_to_undo           409
+    │   └── Cancelled                cancelled                 409
     ├── Gone                         gone                      410
     │   ├── SessionExpired           session_expired           410
     │   └── GenerationTooOld         generation_too_old        410
@@ -206,9 +207,7 @@ class CapacityExceeded(Conflict):
 
     code = "capacity_exceeded"
 
-    def __init__(
-        self, provider: str, resource_class: str, available: float, required: int
-    ) -> None:
+    def __init__(self, provider: str, resource_class: str, available: float, required: int) -> None:
         super().__init__(
             f"resource provider {provider} has {available:g} {resource_class} available, "
             f"{required} required",
@@ -241,6 +240,12 @@ class NothingToUndo(Conflict):
     """More deltas were to be undone than the session holds."""
 
     code = "nothing_to_undo"
+
+
+class Cancelled(Conflict):
+    """Whoever started an audit has called it off."""
+
+    code = "cancelled"
 
 
 class Gone(TachyonError):

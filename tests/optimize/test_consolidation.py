@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tachyon.errors import InvalidInput, ParametersInvalid
+from tachyon.errors import Cancelled, InvalidInput, ParametersInvalid
 from tachyon.graph.entities import Flavor, Inventory, ResourceProvider, ServerGroup
 from tachyon.graph.importers import import_path
 from tachyon.optimize.strategies.consolidation import Consolidation
-from tachyon.optimize.strategies.context import Cancelled, Context
+from tachyon.optimize.strategies.context import Context
 from tests.optimize.clusters import (
     SHAPES,
     actions,

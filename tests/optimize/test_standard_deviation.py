@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tachyon.errors import InvalidInput, ParametersInvalid
+from tachyon.errors import Cancelled, InvalidInput, ParametersInvalid
 from tachyon.graph.entities import ServerGroup
 from tachyon.graph.importers import import_path
-from tachyon.optimize.strategies.context import Cancelled, Context
+from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.standard_deviation import StandardDeviation
 from tests.optimize.clusters import (
     SHAPES,

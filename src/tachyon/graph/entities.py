@@ -17,11 +17,12 @@ from msgspec import Meta, Struct, field
 AMOUNT_MAX = 2**40
 
 #: A key, name or short text: one line, no control characters (PostgreSQL stores no NUL).
-Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# `(?!\n)`: in Python `$` also stands before a last line end; ECMA and Python both know this form.
+Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
 #: Free text such as a reason; may be empty.
 Note = Annotated[str, Meta(max_length=1024, pattern=r"^[^\x00]*$")]
 #: Name of a resource class or trait, as Placement writes them.
-Symbol = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Z0-9_]+$")]
+Symbol = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Z0-9_]+$(?!\n)")]
 Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 Unit = Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
 Ratio = Annotated[float, Meta(ge=0, le=1e6)]

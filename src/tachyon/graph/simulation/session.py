@@ -23,7 +23,7 @@ from tachyon.graph.simulation.destinations import Destinations, destinations
 from tachyon.graph.simulation.evaluation import Evaluation, evaluate_each, evaluate_moves
 from tachyon.graph.simulation.metrics import ClassMetrics, class_metrics
 from tachyon.graph.simulation.state import Effect, VirtualState
-from tachyon.graph.view.columns import I32, I64, Bool
+from tachyon.graph.view.columns import I32, I64, Bool, frozen
 from tachyon.graph.view.view import View
 
 
@@ -188,15 +188,18 @@ class Session:
         return {uuid[row]: self._usage(row) for row in self.view.provider_order.tolist()}
 
     def used_matrix(self) -> I64:
-        """Return the usage of all providers as the view's P × C matrix; do not write to it."""
-        return self.state.used()
+        """Return the usage of all providers as the view's P × C matrix, read-only.
+
+        It is the session's own and follows what is recorded; copy it to keep it.
+        """
+        return frozen(self.state.used().view())
 
     def homes(self) -> I32:
-        """Return by consumer row of the view the provider row of its host (−1: nowhere).
+        """Return by consumer row of the view the provider row of its host (−1: nowhere), read-only.
 
-        Do not write to it.
+        It is the session's own and follows what is recorded; copy it to keep it.
         """
-        return self.state.homes()
+        return frozen(self.state.homes().view())
 
     def consumers_of(self, provider_uuid: str) -> list[str]:
         """Return the consumers that hold something on a provider, in the order of arrival.

@@ -6,17 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tachyon.errors import Conflict
+from tachyon.errors import Cancelled
 from tachyon.graph.view.columns import Bool
 
 #: Called with (steps done, steps in all, what is being done).
 Progress = Callable[[int, int, str], None]
-
-
-class Cancelled(Conflict):
-    """The audit was cancelled while its strategy worked."""
-
-    code = "cancelled"
 
 
 class Context:
