@@ -94,7 +94,10 @@ class _Moves:
             if _bites(self.view, limit, bites):
                 ok &= ~breaks(wanted, limit.take(self.target, 0)[:, :first])
         ok |= wanted == 0
-        feasible: Bool = ok.all(axis=1) & self.known
+        feasible = self.known.copy()
+        for column in range(first):
+            # A reduction along so short an axis costs many times as much.
+            feasible &= ok[:, column]
         return feasible
 
     @cached_property

@@ -170,15 +170,11 @@ class Session:
         return self._usage(self.view.provider_row(provider_uuid))
 
     def _usage(self, row: int) -> dict[str, Usage]:
-        view = self.view
         used = self.state.used_row(row)
-        found: dict[str, Usage] = {}
-        for column, (name, limit) in enumerate(zip(view.classes, view.limits(row), strict=True)):
-            if limit[0]:
-                scale = view.scale(column)
-                held = used[column] if scale == 1 else used[column] / scale
-                found[name] = Usage(held, limit[1] / scale)
-        return found
+        return {
+            name: Usage(used[column] if scale == 1 else used[column] / scale, capacity)
+            for name, column, scale, capacity in self.view.shown(row)
+        }
 
     def usages(self, providers: Iterable[str] | None = None) -> dict[str, dict[str, Usage]]:
         """Return usages by provider uuid, of all providers or of those named."""

@@ -52,6 +52,7 @@ class VirtualState:
         "flavors",
         "new",
         "new_at",
+        "touched",
         "view",
     )
 
@@ -64,6 +65,8 @@ class VirtualState:
         self._used_dirty: set[int] = set()
         self._homes: I32 | None = None
         self._homes_dirty: set[int] = set()
+        #: Collects the rows of providers whose usage changes, while somebody wants to know.
+        self.touched: set[int] | None = None
         #: Provider row → fields that differ from the record.
         self.fields: dict[int, dict[str, Any]] = {}
         #: Consumer row → flavor after a resize.
@@ -227,6 +230,8 @@ class VirtualState:
                 block[at] -= amount
         if self._used is not None:
             self._used_dirty.add(provider)
+        if self.touched is not None:
+            self.touched.add(provider)
 
     def used_row(self, provider: int) -> list[int]:
         """Return a provider's usage by column."""

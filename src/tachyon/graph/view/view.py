@@ -92,6 +92,7 @@ class View:
         self.memo: dict[Any, Any] = {}
         self._limits: dict[int, tuple[Limit, ...]] = {}
         self._stocked: dict[int, tuple[tuple[str, int], ...]] = {}
+        self._shown: dict[int, tuple[tuple[str, int, int, float], ...]] = {}
 
     @property
     def tree(self) -> Tree:
@@ -134,6 +135,22 @@ class View:
                 (name, column)
                 for column, name in enumerate(self.classes[: self.resource_columns])
                 if limits[column][0]
+            )
+        return found
+
+    def shown(self, row: int) -> tuple[tuple[str, int, int, float], ...]:
+        """Return what a provider's usage is told of: (name, column, scale, capacity) each.
+
+        The capacity is in the unit of the class or metric.
+        """
+        found = self._shown.get(row)
+        if found is None:
+            limits = self.limits(row)
+            found = self._shown[row] = tuple(
+                (name, column, scale, limits[column][1] / scale)
+                for column, name in enumerate(self.classes)
+                if limits[column][0]
+                for scale in (self.scale(column),)
             )
         return found
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import numpy as np
 
 from tachyon.errors import InvalidInput, LimitExceeded
-from tachyon.graph.deltas import Delta, Persistence
+from tachyon.graph.deltas import Delta, Persistence, UpdateProvider
 from tachyon.graph.service import bodies as b
 from tachyon.graph.service.call import Answer, Call
 from tachyon.graph.service.model import Model
@@ -76,9 +76,8 @@ def record(model: Model, call: Call) -> Answer:
     deltas = body if isinstance(body, list) else [body]
     session_id = call.path["session"]
     with model.registry.use(session_id) as session:
-        touched = _touched(session, deltas)
-        done = model.registry.record(session_id, deltas)
-        touched.update(_touched(session, deltas))
+        with _touching(session, deltas) as touched:
+            done = model.registry.record(session_id, deltas)
         return Answer(b.Recorded(done, session.usages(touched)))
 
 
@@ -87,28 +86,23 @@ def undo(model: Model, call: Call) -> Answer:
     body: b.Undo = call.body
     session_id = call.path["session"]
     with model.registry.use(session_id) as session:
-        undone = session.deltas[-body.count :]
-        touched = _touched(session, undone)
-        done = model.registry.undo(session_id, body.count)
-        touched.update(_touched(session, undone))
+        with _touching(session, session.deltas[-body.count :]) as touched:
+            done = model.registry.undo(session_id, body.count)
         return Answer(b.Recorded(done, session.usages(touched)))
 
 
-def _touched(session: Session, deltas: Iterable[Delta]) -> dict[str, None]:
-    """Return the providers that deltas name, and those that their consumers hold something on."""
-    state, names = session.state, session.view.providers.uuid
-    index = session.view.providers.index
-    found: dict[str, None] = {}
-    for delta in deltas:
-        consumer = getattr(delta, "consumer_uuid", None)
-        row = None if consumer is None else state.find_consumer(consumer)
-        if row is not None:
-            found.update((names[at], None) for at, _ in state.parts(row))
-        for field in ("from_provider", "to_provider", "provider", "provider_uuid"):
-            named = getattr(delta, field, None)
-            if named in index:
-                found[named] = None
-    return found
+@contextmanager
+def _touching(session: Session, deltas: Iterable[Delta]) -> Iterator[list[str]]:
+    """Gather, in a list filled at the end, the providers that deltas update or shift load on."""
+    state, providers = session.state, session.view.providers
+    rows = state.touched = set()
+    touched: list[str] = []
+    try:
+        yield touched
+    finally:
+        state.touched = None
+    rows.update(providers.index[d.provider_uuid] for d in deltas if isinstance(d, UpdateProvider))
+    touched.extend(providers.uuid[row] for row in sorted(rows))
 
 
 def history(model: Model, call: Call) -> Answer:

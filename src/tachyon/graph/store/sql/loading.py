@@ -6,6 +6,9 @@ thousands of rows, and an object for each of them would cost more than reading t
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tachyon.graph.entities import KINDS, Kind
@@ -18,6 +21,19 @@ _ALLOCATIONS = ("consumer_id", "provider_id", "resource_class", "amount")
 _FLAGS = {None: None, 0: False, 1: True}
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the cyclic collector: hundreds of thousands of new tuples set it off in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_without_collection()
 def load(transaction: Transaction) -> Snapshot:
     """Return everything; the transaction reads one consistent state."""
     row = transaction.row("SELECT generation FROM global_state WHERE row_id = 1")
