@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from tachyon.graph.entities import Flavor, Inventory, ResourceProvider
-from tachyon.graph.mutations import PatchConsumer, PutFlavor, RemoveConsumer
+from tachyon.graph.entities import (
+    Flavor,
+    Inventory,
+    Policy,
+    ResourceProvider,
+    ServerGroup,
+    State,
+    Status,
+)
+from tachyon.graph.mutations import PatchConsumer, PutFlavor, PutServerGroup, RemoveConsumer
 from tachyon.graph.store import Store
 
 from .cluster import consumer_in, contents, host, image_of, instance, provider_in, put, record
@@ -103,3 +113,23 @@ def test_session_ids_and_names_are_kept(store: Store) -> None:
     for kept in stored:
         assert store.session(kept.id) == kept
         assert store.sessions(audit_uuid=kept.id) == [kept]
+
+
+@pytest.mark.parametrize("policy", get_args(Policy))
+def test_every_policy_of_a_server_group_is_kept(store: Store, policy: Policy) -> None:
+    """The longest word of a fixed vocabulary fits as well as the shortest."""
+    group = ServerGroup(uuid="g", policy=policy)
+    store.apply([PutServerGroup(server_group=group)])
+    assert contents(store) == image_of([group])
+
+
+def test_every_status_and_state_of_a_provider_is_kept(store: Store) -> None:
+    """All pairs of administrative status and state come back."""
+    hosts = [
+        host(f"{status}-{state}", status=status, state=state)
+        for status in get_args(Status)
+        for state in get_args(State)
+    ]
+    put(store, *hosts)
+    found = {(p.status, p.state) for p in store.load().providers}
+    assert found == {(p.status, p.state) for p in hosts}

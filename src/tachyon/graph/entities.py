@@ -29,6 +29,7 @@ Ratio = Annotated[float, Meta(ge=0, le=1e6)]
 Generation = Annotated[int, Meta(ge=0, le=2**62)]
 Status = Literal["enabled", "disabled"]
 State = Literal["up", "down"]
+Policy = Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]
 
 #: Amounts by resource class.
 Resources = dict[Symbol, Amount]
@@ -152,7 +153,7 @@ class ServerGroup(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     uuid: Text
     name: Note = ""
-    policy: Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]
+    policy: Policy
     rules: dict[str, Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]] = field(default_factory=dict)
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-from tachyon.graph.entities import ServerGroup
+from tachyon.graph.entities import Policy, ServerGroup
 from tachyon.graph.generator.drawing import Ints, uuids
 from tachyon.graph.mutations import Cluster
-
-Policy = Literal["anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity"]
 
 _POLICIES: tuple[Policy, ...] = ("anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity")
 _MEMBERS_MAX = 5

@@ -36,7 +36,7 @@ SCHEMA_VERSION = 1
 _LONG = Text().with_variant(LONGTEXT(), "mysql")
 _KEY = String(255)
 _NOTE = String(1024)
-_WORD = String(16)
+_WORD = String(32)
 _BIG = BigInteger()
 _FLAG = SmallInteger()
 # SQLite takes a column for its row number only when it is declared INTEGER.
