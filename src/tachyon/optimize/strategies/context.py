@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from msgspec import Struct, field
 
 from tachyon.errors import Cancelled
 from tachyon.graph.view.columns import Bool
 
 #: Called with (steps done, steps in all, what is being done).
 Progress = Callable[[int, int, str], None]
+
+
+class Proposal(Struct, frozen=True, kw_only=True):
+    """An action that a strategy asks for by name, because no delta of a session expresses it.
+
+    Attributes:
+        action_type: of the entry point group `tachyon.actions`.
+        resource_id: of what the action is done to; None for actions without a resource.
+        input_parameters: as the schema of the action's type says, `resource_id` among them.
+    """
+
+    action_type: str
+    resource_id: str | None = None
+    input_parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class Context:
@@ -26,6 +42,7 @@ class Context:
     Attributes:
         facts: what the strategy wants to say about its result beside the plan (bounds, reasons),
             by name; shown in reports.
+        proposals: what `propose` was called with, in that order.
     """
 
     def __init__(
@@ -39,6 +56,7 @@ class Context:
         self.scope = scope
         self.rng = np.random.default_rng(seed)
         self.facts: dict[str, float | str] = {}
+        self.proposals: list[Proposal] = []
         self._progress = progress
         self._cancelled = cancelled
 
@@ -48,3 +66,27 @@ class Context:
             raise Cancelled("the audit was cancelled")
         if self._progress is not None:
             self._progress(done, total, text)
+
+    def propose(
+        self,
+        action_type: str,
+        resource_id: str | None = None,
+        input_parameters: Mapping[str, Any] | None = None,
+    ) -> Proposal:
+        """Add an action to the plan that the session's net effect does not contain.
+
+        Moves, resizes, service states and power states belong into the session; this is for the
+        rest (nop, sleep, stop, a retype of a volume, a migration whose host Nova chooses). The
+        planner orders it by its type, after earlier actions on the same resource.
+
+        Args:
+            resource_id: is put among the input parameters, too, where it is given.
+        """
+        parameters = dict(input_parameters or {})
+        if resource_id is not None:
+            parameters.setdefault("resource_id", resource_id)
+        proposal = Proposal(
+            action_type=action_type, resource_id=resource_id, input_parameters=parameters
+        )
+        self.proposals.append(proposal)
+        return proposal
