@@ -80,7 +80,9 @@ class Context:
         planner orders it by its type, after earlier actions on the same resource.
 
         Args:
+            action_type: a plug-in of the entry point group `tachyon.actions`.
             resource_id: is put among the input parameters, too, where it is given.
+            input_parameters: as the schema of the action's type says.
         """
         parameters = dict(input_parameters or {})
         if resource_id is not None:
