@@ -53,7 +53,8 @@ def contents(draw: st.DrawFn) -> ClusterFile:
             draw, ServerGroup, "uuid", policy=st.sampled_from(["affinity", "anti-affinity"]),
             rules=st.dictionaries(st.just("max_server_per_host"), UNIT),
         ),
-        host_aggregates=_listed(draw, HostAggregate, "name", uuid=st.none() | TEXT),
+        host_aggregates=_listed(draw, HostAggregate, "name", uuid=st.none() | TEXT,
+            id=st.none() | st.integers(0, 2**62)),
         availability_zones=_listed(draw, AvailabilityZone, "name"),
     )  # fmt: skip
     uuids: list[str] = []

@@ -281,7 +281,7 @@ RECORDS: list[tuple[AnyMutation, AnyMutation, RemoveRecord]] = [
     (
         PutHostAggregate(
             host_aggregate=HostAggregate(
-                name="h", uuid="u", availability_zone="az", metadata={"ssd": "true"}
+                name="h", uuid="u", id=7, availability_zone="az", metadata={"ssd": "true"}
             )
         ),
         PutHostAggregate(host_aggregate=HostAggregate(name="h")),

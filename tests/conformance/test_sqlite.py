@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tachyon.errors import ConfigurationError, StoreUnavailable
+from tachyon.graph.entities import HostAggregate
+from tachyon.graph.mutations import PutHostAggregate
 from tachyon.graph.store import open_store
 from tachyon.graph.store.sql import database
 from tachyon.graph.store.sql.database import Database
@@ -69,6 +71,25 @@ def test_a_file_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(ConfigurationError):
         open_store(f"sqlite:///{path}")
+
+
+def test_a_file_of_an_older_schema_is_upgraded_with_all_that_it_holds(tmp_path: Path) -> None:
+    """A graph outlives the software that wrote it."""
+    path = tmp_path / "graph.db"
+    store = open_store(f"sqlite:///{path}")
+    store.apply([PutHostAggregate(host_aggregate=HostAggregate(name="rack-1", uuid="a"))])
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE host_aggregates DROP COLUMN id")
+        connection.execute("UPDATE global_state SET schema_version = 1")
+    connection.close()
+    for opened in range(2):
+        store = open_store(f"sqlite:///{path}")
+        assert store.load().host_aggregates == [
+            HostAggregate(name="rack-1", uuid="a", id=7 if opened else None)
+        ]
+        store.apply([PutHostAggregate(host_aggregate=HostAggregate(name="rack-1", uuid="a", id=7))])
+        store.close()
 
 
 @pytest.mark.parametrize("url", ["oracle://h/db", "nonsense", "postgresql+asyncpg://h/db"])

@@ -158,10 +158,14 @@ class ServerGroup(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class HostAggregate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A Nova host aggregate; its members are the providers that name it."""
+    """A Nova host aggregate; its members are the providers that name it.
+
+    `id` is Nova's integer id, by which audit scopes name it.
+    """
 
     name: Text
     uuid: Text | None = None
+    id: Annotated[int, Meta(ge=0, le=2**62)] | None = None
     availability_zone: Text | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -168,16 +169,22 @@ def _add_zones(
 ) -> None:
     cluster.availability_zones.extend(AvailabilityZone(name=zone) for zone in zones)
     keys = iter(uuids(options.zones + options.aggregates, rng))
+    numbers = itertools.count(1)
     if len(zones) > 1:
         cluster.host_aggregates.extend(
             HostAggregate(
-                name=zone, uuid=next(keys), availability_zone=zone,
+                name=zone, uuid=next(keys), id=next(numbers), availability_zone=zone,
                 metadata={"availability_zone": zone},
             )
             for zone in zones
         )  # fmt: skip
     cluster.host_aggregates.extend(
-        HostAggregate(name=rack, uuid=next(keys), metadata={"rack": rack.removeprefix("rack-")})
+        HostAggregate(
+            name=rack,
+            uuid=next(keys),
+            id=next(numbers),
+            metadata={"rack": rack.removeprefix("rack-")},
+        )
         for rack in map(_rack_name, range(options.aggregates))
     )
 

@@ -45,6 +45,7 @@ def aggregate(aggregate: Answer) -> HostAggregate:
     return HostAggregate(
         name=aggregate["name"],
         uuid=aggregate.get("uuid"),
+        id=aggregate.get("id"),
         availability_zone=aggregate["availability_zone"],
         metadata=aggregate["metadata"],
     )

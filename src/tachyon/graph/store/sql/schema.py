@@ -31,7 +31,9 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.types import TypeEngine
 
 #: Raised with every change of the tables; kept in `global_state`.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: What makes tables of the version before into those of a version.
+UPGRADES = {2: "ALTER TABLE host_aggregates ADD COLUMN id BIGINT"}
 
 _LONG = Text().with_variant(LONGTEXT(), "mysql")
 _KEY = String(255)
@@ -157,6 +159,7 @@ def _records() -> Columns:
         "host_aggregates": [
             _named("name"),
             _may("uuid", _KEY),
+            _may("id", _BIG),
             _may("availability_zone", _KEY),
             _may("metadata", _LONG),
         ],

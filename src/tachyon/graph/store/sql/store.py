@@ -14,7 +14,7 @@ from tachyon.graph.store.sql import journal, session
 from tachyon.graph.store.sql.database import Database, Transaction
 from tachyon.graph.store.sql.loading import load
 from tachyon.graph.store.sql.reader import SqlReader
-from tachyon.graph.store.sql.schema import SCHEMA_VERSION
+from tachyon.graph.store.sql.schema import SCHEMA_VERSION, UPGRADES
 from tachyon.graph.store.sql.writer import write
 from tachyon.graph.store.transition import plan
 
@@ -39,7 +39,7 @@ class SqlStore(Store):
         return cls(Database(url))
 
     def create_schema(self) -> None:
-        """Create what is missing; idempotent, race-free.
+        """Create what is missing, upgrade what is older; idempotent, race-free.
 
         Raises:
             ConfigurationError: the tables are of a newer version than this software knows.
@@ -56,6 +56,21 @@ class SqlStore(Store):
         if row is not None and row[0] > SCHEMA_VERSION:
             raise ConfigurationError(
                 f"the store's schema is of version {row[0]}; this software knows {SCHEMA_VERSION}"
+            )
+        if row is not None and row[0] < SCHEMA_VERSION:
+            self._upgrade(transaction)
+
+    @staticmethod
+    def _upgrade(transaction: Transaction) -> None:
+        # The lock first: of several processes that start, one upgrades and the others see it done.
+        transaction.execute(
+            "UPDATE global_state SET schema_version = schema_version WHERE row_id = 1"
+        )
+        row = transaction.row("SELECT schema_version FROM global_state WHERE row_id = 1")
+        for version in range(row[0] + 1 if row else SCHEMA_VERSION, SCHEMA_VERSION + 1):
+            transaction.execute(UPGRADES[version])
+            transaction.execute(
+                f"UPDATE global_state SET schema_version = {version} WHERE row_id = 1"
             )
 
     def close(self) -> None:
