@@ -22,6 +22,8 @@
     │   ├── SessionClosed            session_closed            409
     │   ├── SessionConflict          session_conflict          409
     │   ├── NothingToUndo            nothing_to_undo           409
+    │   ├── MetricsMissing           metrics_missing           409
+    │   ├── NoDestination            no_destination            409
     │   └── Cancelled                cancelled                 409
     ├── Gone                         gone                      410
     │   ├── SessionExpired           session_expired           410
@@ -240,6 +242,22 @@ class NothingToUndo(Conflict):
     """More deltas were to be undone than the session holds."""
 
     code = "nothing_to_undo"
+
+
+class MetricsMissing(Conflict):
+    """A strategy needs measurements that are not there; names metric and resources.
+
+    `details["missing"]` lists `{"metric", "resource_type", "count", "resources"}`, with some of
+    the resources.
+    """
+
+    code = "metrics_missing"
+
+
+class NoDestination(Conflict):
+    """What a strategy was told to move fits nowhere; `details["instances"]` names it."""
+
+    code = "no_destination"
 
 
 class Cancelled(Conflict):
