@@ -6,11 +6,14 @@
     ├── InvalidInput                 invalid_input             400
     │   ├── ClusterFileError         cluster_file_invalid      400
     │   ├── ParametersInvalid        parameters_invalid        400
+    │   ├── TransitionNotAllowed     transition_not_allowed    400
+    │   ├── RecordReferenced         record_referenced         400
     │   └── ConfigurationError       configuration_invalid     500 (start-up only)
     ├── NotFound                     not_found                 404
     │   ├── ProviderNotFound         provider_not_found        404
     │   ├── ConsumerNotFound         consumer_not_found        404
     │   ├── SessionNotFound          session_not_found         404
+    │   ├── RecordNotFound           record_not_found          404
     │   └── PluginNotFound           plugin_not_found          404
     ├── Conflict                     conflict                  409
     │   ├── GenerationConflict       generation_conflict       409
@@ -22,6 +25,8 @@
     │   ├── SessionClosed            session_closed            409
     │   ├── SessionConflict          session_conflict          409
     │   ├── NothingToUndo            nothing_to_undo           409
+    │   ├── StateConflict            state_conflict            409
+    │   ├── DuplicateRecord          duplicate_record          409
     │   ├── MetricsMissing           metrics_missing           409
     │   ├── NoDestination            no_destination            409
     │   └── Cancelled                cancelled                 409
@@ -31,7 +36,8 @@
     ├── LimitExceeded                limit_exceeded            429
     ├── Forbidden                    forbidden                 403
     ├── Unauthorized                 unauthorized              401
-    └── StoreUnavailable (temporary) store_unavailable         503
+    ├── StoreUnavailable (temporary) store_unavailable         503
+    └── ServiceUnavailable (temp.)   service_unavailable       503
 
 `code` is what clients may test for; it never changes. `details` holds the named facts behind the
 message (plain JSON values). `temporary` says whether repeating the same call later can help.
@@ -94,6 +100,24 @@ class ParametersInvalid(InvalidInput):
     code = "parameters_invalid"
 
 
+class TransitionNotAllowed(InvalidInput):
+    """An object of the control plane cannot go from the state it is in to the one asked for."""
+
+    code = "transition_not_allowed"
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(f"State transition not allowed: ({old} -> {new})", old=old, new=new)
+
+
+class RecordReferenced(InvalidInput):
+    """An object of the control plane cannot be destroyed while others refer to it."""
+
+    code = "record_referenced"
+
+    def __init__(self, kind: str, ident: str, by: str) -> None:
+        super().__init__(f"{kind} {ident} is referenced by {by}", kind=kind, ident=ident, by=by)
+
+
 class ConfigurationError(InvalidInput):
     """Options that cannot work together; raised at start-up, never while serving."""
 
@@ -133,6 +157,15 @@ class SessionNotFound(NotFound):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"simulation session {session_id} does not exist", session=session_id)
+
+
+class RecordNotFound(NotFound):
+    """No object of the control plane by that uuid, name or number."""
+
+    code = "record_not_found"
+
+    def __init__(self, kind: str, ident: str) -> None:
+        super().__init__(f"{kind} {ident} could not be found.", kind=kind, ident=ident)
 
 
 class PluginNotFound(NotFound):
@@ -260,6 +293,21 @@ class NoDestination(Conflict):
     code = "no_destination"
 
 
+class StateConflict(Conflict):
+    """A compare-and-set was lost: the object is no longer as the caller expected it.
+
+    `details["expected"]` and `details["found"]` hold the compared fields.
+    """
+
+    code = "state_conflict"
+
+
+class DuplicateRecord(Conflict):
+    """A live object of the control plane has that name (or uuid) already."""
+
+    code = "duplicate_record"
+
+
 class Cancelled(Conflict):
     """Whoever started an audit has called it off."""
 
@@ -320,5 +368,13 @@ class StoreUnavailable(TachyonError):
     """The store cannot be reached or is too busy; repeating the call later can help."""
 
     code = "store_unavailable"
+    status = 503
+    temporary = True
+
+
+class ServiceUnavailable(TachyonError):
+    """Another process of the control plane does not answer; calling again later can help."""
+
+    code = "service_unavailable"
     status = 503
     temporary = True
