@@ -6,18 +6,24 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from tachyon.conf import service, sessions
+from tachyon.conf import database, default, graph, service, sessions
 
 #: Every group with its options, in the order in which the sample file shows them.
 GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
+    (default.GROUP, default.OPTIONS),
     (service.GROUP, service.OPTIONS),
     (sessions.GROUP, sessions.OPTIONS),
+    (graph.GROUP, graph.OPTIONS),
+    (database.GROUP, database.OPTIONS),
 )
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options of every group; harmless when they are registered already."""
     for group, options in GROUPS:
+        if group.name == "DEFAULT":
+            conf.register_opts(options)
+            continue
         # A group keeps the values of its options, so each configuration needs groups of its own.
         conf.register_group(cfg.OptGroup(group.name, group.title, group.help))
         conf.register_opts(options, group=group.name)
