@@ -1,16 +1,17 @@
-"""The Python examples in the documentation run as they stand."""
+"""The Python examples in the README and the documentation run as they stand."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def _pages() -> list[Path]:
-    return sorted(page for page in DOCS.glob("*.md") if _BLOCK.search(page.read_text("utf-8")))
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [page for page in pages if _BLOCK.search(page.read_text("utf-8"))]
 
 
 @pytest.mark.parametrize("page", _pages(), ids=lambda page: page.name)
