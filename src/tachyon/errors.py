@@ -6,6 +6,7 @@
     ├── InvalidInput                 invalid_input             400
     │   ├── ClusterFileError         cluster_file_invalid      400
     │   ├── ParametersInvalid        parameters_invalid        400
+    │   ├── ScopeInvalid             scope_invalid             400
     │   ├── TransitionNotAllowed     transition_not_allowed    400
     │   ├── RecordReferenced         record_referenced         400
     │   └── ConfigurationError       configuration_invalid     500 (start-up only)
@@ -116,6 +117,12 @@ class RecordReferenced(InvalidInput):
 
     def __init__(self, kind: str, ident: str, by: str) -> None:
         super().__init__(f"{kind} {ident} is referenced by {by}", kind=kind, ident=ident, by=by)
+
+
+class ScopeInvalid(InvalidInput):
+    """An audit scope does not have the form of one."""
+
+    code = "scope_invalid"
 
 
 class ConfigurationError(InvalidInput):
