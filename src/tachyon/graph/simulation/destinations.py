@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tachyon.errors import NotPlacedThere
 from tachyon.graph.simulation import rules
+from tachyon.graph.simulation.filters import DEFAULT, Chain
 from tachyon.graph.simulation.state import VirtualState
 from tachyon.graph.view.columns import I64, Bool
 from tachyon.graph.view.placement import Parts
@@ -61,14 +62,18 @@ class _Check:
 
 
 def destinations(
-    state: VirtualState, row: int, limits: Mapping[str, float] | None = None
+    state: VirtualState,
+    row: int,
+    limits: Mapping[str, float] | None = None,
+    filters: Chain = DEFAULT,
 ) -> Destinations:
     """Find the providers that a MOVE of a consumer from its host could name and should.
 
-    Judged are all providers of the type of the consumer's host, by: not the host itself, up,
-    enabled, not in maintenance, zone, traits, aggregates, server group, inventory, unit rules and
-    capacity of every class; and, for each column in `limits`, that usage after the move stays
-    within that share of capacity (1.0 = all of it).
+    Judged are all providers of the type of the consumer's host: by the chain of filters (by
+    default every one of `filters.DEFAULT`: service, zone, traits, aggregates, projects, server
+    group, scheduler hints), and always by: not the host itself, inventory, unit rules and capacity
+    of every class; and, for each column in `limits`, that usage after the move stays within that
+    share of capacity (1.0 = all of it).
 
     Raises:
         NotPlacedThere: the consumer is placed nowhere.
@@ -93,21 +98,9 @@ def destinations(
     current = np.zeros(view.provider_rows, np.bool_)
     current[home] = True
     check("current", current, lambda _: "the consumer is here already")
-    check("out_of_service", ~state.in_service(), lambda at: _service(state, at))
-    zone = state.pinned_az(row)
-    if zone is not None:
-        check("zone", ~rules.zone_mask(view, zone), lambda _: f"not in availability zone {zone}")
-    flavor = state.flavor(row)
-    for name, refused in rules.missing_traits(view, flavor, kind).items():
-        check("trait", refused, lambda _, n=name: f"lacks required trait {n}")
-    for name, refused in rules.forbidden_traits(view, flavor).items():
-        check("trait", refused, lambda _, n=name: f"has forbidden trait {n}")
-    for name, refused in rules.refused_by_aggregates(view, flavor).items():
-        check("aggregate", refused, lambda _, n=name: f"no aggregate satisfies {n}")
-    group = rules.refused_by_group(state, row)
-    if group is not None:
-        policy = group[0]
-        check("server_group", group[1], lambda _: f"server group's {policy} forbids it")
+    for host_filter in filters:
+        for refused in host_filter.refusals(state, row, kind):
+            check(*refused)
     _check_room(state, row, home, kind, check)
     if limits:
         _check_limits(state, row, home, limits, check)
@@ -115,20 +108,6 @@ def destinations(
     for one in checks:
         bad = bad | one.refused
     return Destinations(state, np.flatnonzero(~bad), checks)
-
-
-def _service(state: VirtualState, at: int) -> str:
-    said = [
-        text
-        for text, wrong in (
-            ("disabled", state.provider_field(at, "status") != "enabled"),
-            ("down", state.provider_field(at, "state") != "up"),
-            ("in maintenance", state.provider_field(at, "maintenance")),
-        )
-        if wrong
-    ]
-    reason = state.provider_field(at, "disabled_reason")
-    return ", ".join(said) + (f" ({reason})" if reason else "")
 
 
 def _check_room(state: VirtualState, row: int, home: int, kind: str, check: Any) -> None:

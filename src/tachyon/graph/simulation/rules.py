@@ -1,9 +1,9 @@
 """Facts of the graph that decide where a consumer may go, as masks over provider rows.
 
 Sources: Nova's filters of the same names (ComputeFilter, AvailabilityZoneFilter,
-AggregateInstanceExtraSpecsFilter, ServerGroupAffinityFilter and -AntiAffinityFilter) and
-Placement's required and forbidden traits in flavor extra specs. Masks that depend on the view
-alone are made once per view.
+AggregateInstanceExtraSpecsFilter, AggregateMultiTenancyIsolation, ServerGroupAffinityFilter and
+-AntiAffinityFilter, DifferentHostFilter, SameHostFilter) and Placement's required and forbidden
+traits in flavor extra specs. Masks that depend on the view alone are made once per view.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from tachyon.graph.view.columns import I64, Bool
 from tachyon.graph.view.view import View
 
 AGGREGATE_SCOPE = "aggregate_instance_extra_specs:"
+#: Keys of aggregate metadata that name the projects an aggregate is kept to; Nova allows suffixes.
+TENANCY = "filter_tenant_id"
+#: Policies that prefer hosts and refuse none begin so.
+SOFT = "soft-"
 _TRAIT = re.compile(r"^trait[0-9A-Za-z_-]*:([A-Z0-9_]+)$")
 
 
@@ -199,7 +203,7 @@ def group_members(state: VirtualState, group: str, but: int) -> dict[int, int]:
 def refused_by_group(state: VirtualState, row: int) -> tuple[str, Bool] | None:
     """Return the policy and the hosts that a consumer's server group refuses; None for no rule."""
     group = state.view.server_group(state.group(row))
-    if group is None or group.policy.startswith("soft-"):
+    if group is None or group.policy.startswith(SOFT):
         return None
     members = group_members(state, group.uuid, row)
     if group.policy == "affinity":
@@ -217,3 +221,78 @@ def refused_by_group(state: VirtualState, row: int) -> tuple[str, Bool] | None:
 
 def _max_per_host(rules: Mapping[str, int]) -> int:
     return rules.get("max_server_per_host", 1)
+
+
+def disliked_by_group(state: VirtualState, row: int) -> Bool | None:
+    """Return the hosts that a soft policy of a consumer's server group would rather avoid."""
+    group = state.view.server_group(state.group(row))
+    if group is None or not group.policy.startswith(SOFT):
+        return None
+    members = group_members(state, group.uuid, row)
+    if not members:
+        return None
+    there = np.zeros(state.view.provider_rows, np.bool_)
+    there[list(members)] = True
+    return there if group.policy == "soft-anti-affinity" else ~there
+
+
+def tenancies(view: View) -> dict[str, frozenset[str]]:
+    """Return by name the projects that aggregates are kept to; empty where no aggregate is."""
+    known = view.memo.get("tenancies")
+    if known is None:
+        known = view.memo["tenancies"] = {
+            name: frozenset(projects)
+            for name in view.records["host_aggregate"]
+            if (projects := _tenants(view, name))
+        }
+    return cast("dict[str, frozenset[str]]", known)
+
+
+def _tenants(view: View, name: str) -> set[str]:
+    aggregate = view.host_aggregate(name)
+    found: set[str] = set()
+    for key, value in (aggregate.metadata if aggregate else {}).items():
+        if key.startswith(TENANCY):
+            found.update(part for v in value.split(",") if (part := v.strip()))
+    return found
+
+
+def refused_by_tenancy(view: View, project: str | None) -> Bool | None:
+    """Return the hosts whose aggregates are all kept to other projects; None for no rule.
+
+    A host passes when it is in no such aggregate, or in one that names the project.
+    """
+    kept = tenancies(view)
+    if not kept:
+        return None
+    key = ("tenancy", project)
+    if key not in view.memo:
+        view.memo[key] = np.array(
+            [
+                p is not None
+                and bool(named := [kept[a] for a in p.aggregates if a in kept])
+                and not any(project in projects for projects in named)
+                for p in view.providers.record
+            ],
+            np.bool_,
+        )
+    return cast(Bool, view.memo[key])
+
+
+def hinted(state: VirtualState, row: int, hint: str) -> list[str]:
+    """Return the consumers that a scheduler hint names, which may be one or a list."""
+    named = state.scheduler_hints(row).get(hint)
+    if isinstance(named, str):
+        return [named]
+    return [n for n in named if isinstance(n, str)] if isinstance(named, list) else []
+
+
+def hosts_of(state: VirtualState, consumers: list[str]) -> Bool | None:
+    """Return the hosts on which any of some consumers stand; None when none of them is placed."""
+    rows = [state.find_consumer(uuid) for uuid in consumers]
+    homes = [home for row in rows if row is not None and (home := state.home(row)) >= 0]
+    if not homes:
+        return None
+    mask = np.zeros(state.view.provider_rows, np.bool_)
+    mask[homes] = True
+    return mask

@@ -21,6 +21,7 @@ from tachyon.graph.entities import Allocations, ResourceProvider
 from tachyon.graph.simulation import recording
 from tachyon.graph.simulation.destinations import Destinations, destinations
 from tachyon.graph.simulation.evaluation import Evaluation, evaluate_each, evaluate_moves
+from tachyon.graph.simulation.filters import DEFAULT, Chain
 from tachyon.graph.simulation.metrics import ClassMetrics, class_metrics
 from tachyon.graph.simulation.state import Effect, VirtualState
 from tachyon.graph.view.columns import I32, I64, Bool, frozen
@@ -248,10 +249,13 @@ class Session:
         return class_metrics(self.view, self.state.used(), mask)
 
     def destinations(
-        self, consumer_uuid: str, limits: Mapping[str, float] | None = None
+        self,
+        consumer_uuid: str,
+        limits: Mapping[str, float] | None = None,
+        filters: Chain = DEFAULT,
     ) -> Destinations:
         """Find where a consumer could go; see `destinations.destinations`."""
-        return destinations(self.state, self.state.consumer_row(consumer_uuid), limits)
+        return destinations(self.state, self.state.consumer_row(consumer_uuid), limits, filters)
 
     def evaluate(
         self, candidates: Sequence[Delta | Sequence[Delta]], mask: Bool | None = None

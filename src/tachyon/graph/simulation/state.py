@@ -7,9 +7,10 @@ one number in `_placed`; a provider whose usage differs costs C numbers in `_blo
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -317,6 +318,20 @@ class VirtualState:
         if self.is_new(row):
             return self.new[row - self.view.consumer_rows].server_group
         return self.view.codes.group.value(self.view.consumers.group.item(row))
+
+    def project(self, row: int) -> str | None:
+        """Return the project of a consumer."""
+        if self.is_new(row):
+            return self.new[row - self.view.consumer_rows].project_id
+        return self.view.codes.project.value(self.view.consumers.project.item(row))
+
+    def scheduler_hints(self, row: int) -> Mapping[str, Any]:
+        """Return the scheduler hints that a consumer was created with; a new one has none."""
+        if self.is_new(row):
+            return {}
+        text = self.view.consumers.scheduler_hints[row]
+        found: Mapping[str, Any] = {} if text is None else msgspec.json.decode(text)
+        return found
 
     def pinned_az(self, row: int) -> str | None:
         """Return the zone that a consumer is pinned to."""
