@@ -37,6 +37,12 @@
     ├── LimitExceeded                limit_exceeded            429
     ├── Forbidden                    forbidden                 403
     ├── Unauthorized                 unauthorized              401
+    ├── CloudError                   cloud_error               502
+    │   ├── CloudNotFound            cloud_not_found           404
+    │   ├── CloudConflict            cloud_conflict            409
+    │   ├── CloudForbidden           cloud_forbidden           502
+    │   ├── CloudUnsupported         cloud_unsupported         502
+    │   └── CloudUnavailable (temp.) cloud_unavailable         503
     ├── StoreUnavailable (temporary) store_unavailable         503
     └── ServiceUnavailable (temp.)   service_unavailable       503
 
@@ -383,5 +389,46 @@ class ServiceUnavailable(TachyonError):
     """Another process of the control plane does not answer; calling again later can help."""
 
     code = "service_unavailable"
+    status = 503
+    temporary = True
+
+
+class CloudError(TachyonError):
+    """A service of the cloud refused a request; `details` hold its status, method and path."""
+
+    code = "cloud_error"
+    status = 502
+
+
+class CloudNotFound(CloudError):
+    """What a request to the cloud names does not exist there (404)."""
+
+    code = "cloud_not_found"
+    status = 404
+
+
+class CloudConflict(CloudError):
+    """The state of the cloud does not allow a request, or a generation has moved (409)."""
+
+    code = "cloud_conflict"
+    status = 409
+
+
+class CloudForbidden(CloudError):
+    """The cloud does not know our identity (401), or its roles do not suffice (403)."""
+
+    code = "cloud_forbidden"
+
+
+class CloudUnsupported(CloudError):
+    """The cloud lacks a service, or a microversion, without which we cannot go on."""
+
+    code = "cloud_unsupported"
+
+
+class CloudUnavailable(CloudError):
+    """A service of the cloud cannot be reached or is too busy; asking again later can help."""
+
+    code = "cloud_unavailable"
     status = 503
     temporary = True

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from tachyon.conf import database, default, graph, service, sessions
+from tachyon.conf import (
+    cinder,
+    database,
+    default,
+    graph,
+    ironic,
+    keystone,
+    maas,
+    nova,
+    placement,
+    service,
+    sessions,
+)
 
 #: Every group with its options, in the order in which the sample file shows them.
 GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
@@ -15,6 +27,12 @@ GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
     (sessions.GROUP, sessions.OPTIONS),
     (graph.GROUP, graph.OPTIONS),
     (database.GROUP, database.OPTIONS),
+    (keystone.GROUP, keystone.OPTIONS),
+    (nova.GROUP, nova.OPTIONS),
+    (placement.GROUP, placement.OPTIONS),
+    (cinder.GROUP, cinder.OPTIONS),
+    (ironic.GROUP, ironic.OPTIONS),
+    (maas.GROUP, maas.OPTIONS),
 )
 
 

@@ -9,9 +9,10 @@ from oslo_config import cfg
 GROUP = cfg.OptGroup("DEFAULT", title="All services of the control plane")
 
 OPTIONS = (
-    cfg.HostAddressOpt(
+    cfg.StrOpt(
         "host",
         default=socket.gethostname(),
+        max_length=255,
         sample_default="<hostname>",
         help="Name of this host in the list of services, in audits and in action plans. Two "
         "services of one kind need two names.",

@@ -1,0 +1,11 @@
+"""Options of the connection to Ironic."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from tachyon.conf.adapter import adapter_options
+
+GROUP = cfg.OptGroup("ironic", title="Ironic: baremetal nodes")
+
+OPTIONS = adapter_options("baremetal", preferred="1.78")
