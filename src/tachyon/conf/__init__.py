@@ -62,4 +62,4 @@ def load(config_file: str | None = None) -> cfg.ConfigOpts:
 
 def list_opts() -> list[tuple[cfg.OptGroup, Sequence[cfg.Opt]]]:
     """Return every option, for oslo-config-generator."""
-    return list(GROUPS)
+    return [*GROUPS, (keystone.GROUP, keystone.PASSWORD)]

@@ -11,14 +11,9 @@ GROUP = cfg.OptGroup("keystone", title="Keystone: who we are, and where the cata
 
 #: The session has a time-out per service instead of one.
 _SESSION = [option for option in loading.get_session_conf_options() if option.dest != "timeout"]
-#: Authentication by password, the usual kind; other kinds register what they need when loaded.
-_AUTH = {
-    option.dest: option
-    for option in (
-        *loading.get_auth_common_conf_options(),
-        *loading.get_auth_plugin_conf_options("password"),
-    )
-}
+#: For the sample file: what authentication by password, the usual kind, takes. The options of the
+#: kind that is chosen are registered when it is loaded (some of them are required).
+PASSWORD = tuple(loading.get_auth_plugin_conf_options("password"))
 
 OPTIONS = (
     cfg.StrOpt(
@@ -38,5 +33,5 @@ OPTIONS = (
     ),
     *adapter_options("identity"),
     *_SESSION,
-    *_AUTH.values(),
+    *loading.get_auth_common_conf_options(),
 )
