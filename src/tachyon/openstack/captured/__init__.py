@@ -17,18 +17,14 @@ from tachyon.graph.cluster_file import (
     encode_cluster_file,
     read_cluster_file,
 )
-from tachyon.graph.entities import AvailabilityZone, Project
+from tachyon.graph.entities import AvailabilityZone
 from tachyon.graph.mutations import Cluster
-from tachyon.openstack.captured.answers import MISSHAPEN, Answer, Capture, misshapen, read_answer
-from tachyon.openstack.captured.compute import (
-    aggregate,
-    children,
-    flavor,
-    hosts,
-    instances,
-    server_group,
-)
-from tachyon.openstack.captured.storage import storage, volume_type, volumes
+from tachyon.openstack.captured.answers import Capture, read_answer
+from tachyon.openstack.captured.compute import children, hosts, instances
+from tachyon.openstack.captured.storage import storage, volumes
+from tachyon.openstack.mapping.answers import MISSHAPEN, misshapen
+from tachyon.openstack.mapping.compute import aggregate, flavor, project, server_group
+from tachyon.openstack.mapping.storage import volume_type
 
 __all__ = ["read_captured"]
 
@@ -63,7 +59,7 @@ def _cluster(capture: Capture) -> Cluster:
             *capture.build("nova", "flavors", flavor),
             *capture.build("cinder", "volume_types", volume_type),
         ],
-        projects=capture.build("keystone", "projects", _project),
+        projects=capture.build("keystone", "projects", project),
         server_groups=capture.build("nova", "server_groups", server_group),
         host_aggregates=capture.build("nova", "aggregates", aggregate),
         providers=[*hosts(capture), *children(capture), *storage(capture)],
@@ -73,7 +69,3 @@ def _cluster(capture: Capture) -> Cluster:
     cluster.availability_zones = [AvailabilityZone(name=zone) for zone in sorted(zones)]
     cluster.consumers = [*instances(capture, cluster), *volumes(capture, cluster)]
     return cluster
-
-
-def _project(project: Answer) -> Project:
-    return Project(external_id=project["id"], name=project["name"])

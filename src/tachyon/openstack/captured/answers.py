@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,17 +11,9 @@ import msgspec
 from msgspec import Struct, field
 
 from tachyon.graph.cluster_file import bad_file, unpacked
+from tachyon.openstack.mapping.answers import MISSHAPEN, Answer, misshapen
 
-Answer = dict[str, Any]
 _T = TypeVar("_T")
-
-#: What reading an answer raises that lacks a member, or has something else in its place.
-MISSHAPEN = (KeyError, TypeError, AttributeError, ValueError)
-
-
-def misshapen(error: Exception) -> str:
-    """Return the reason to give for an answer that raised one of `MISSHAPEN`."""
-    return f"has not the form that its service gives it: {error!r}"
 
 
 class _Request(Struct):
@@ -134,9 +125,3 @@ def read_answer(file: Path) -> Captured:
         return msgspec.json.decode(unpacked(file, name=str(file)), type=Captured)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_file(str(file), [("", f"is no captured answer: {error}")]) from error
-
-
-def moment(text: str) -> datetime:
-    """Return a service's time stamp; those without a zone are in UTC."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
