@@ -111,7 +111,7 @@ class Database:
     """A pool of connections to one database, and the transactions that run on them."""
 
     def __init__(self, url: str) -> None:
-        self.backend, parsed = _parsed(url)
+        self.backend, parsed = parse_url(url)
         self._in_memory = self.backend == "sqlite" and parsed.database in {None, "", ":memory:"}
         self._engine = _engine(self.backend, parsed, self._in_memory)
         self._errors = self._engine.dialect.loaded_dbapi.Error
@@ -293,7 +293,12 @@ SETTINGS: dict[Backend, tuple[str, ...]] = {
 }
 
 
-def _parsed(url: str) -> tuple[Backend, sa.URL]:
+def parse_url(url: str) -> tuple[Backend, sa.URL]:
+    """Return the kind of database that a URL names, and the URL with its driver.
+
+    Raises:
+        ConfigurationError: it is no URL, or of a database or driver that is not served.
+    """
     try:
         parsed = sa.make_url(url)
     except exc.ArgumentError as error:
