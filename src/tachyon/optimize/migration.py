@@ -9,6 +9,12 @@ from msgspec import Struct
 #: States of instances (Nova's vm_state) that can be migrated, and how.
 MIGRATION_TYPE: Mapping[str, str] = {"active": "live", "paused": "live", "stopped": "cold"}
 
+
+def states(*, cold: bool) -> tuple[str, ...]:
+    """Return the states of instances that can be migrated live, or live and cold."""
+    return tuple(s for s, kind in MIGRATION_TYPE.items() if cold or kind == "live")
+
+
 #: Bandwidth that one migration gets, in Mbit/s, where nobody says otherwise.
 BANDWIDTH_MBIT = 1000.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from tachyon.errors import Cancelled
 from tachyon.graph.view.columns import Bool
+from tachyon.optimize.strategies.measurements import Measurements
 
 #: Called with (steps done, steps in all, what is being done).
 Progress = Callable[[int, int, str], None]
@@ -35,6 +36,10 @@ class Context:
     Args:
         scope: P; the providers that the audit is about. Nothing outside is changed, and nothing
             is moved there. None: all.
+        consumers: N; the consumers that the audit is about; others stay where they are. None: all.
+        excluded: N; consumers that the audit's scope excludes from migrations. None: none.
+        measurements: the answers to the strategy's needs; None: what the view's columns say.
+        failed: uuids of instances whose migration failed in an earlier plan of this audit.
         seed: of `rng`; the same session, parameters and seed give the same plan.
         progress: called now and then; must be quick.
         cancelled: asked now and then; True ends the run with `Cancelled`.
@@ -42,6 +47,12 @@ class Context:
     Attributes:
         facts: what the strategy wants to say about its result beside the plan (bounds, reasons),
             by name; shown in reports.
+        warnings: what people should know about the run: metrics that are missing, instances that
+            had to stay; a sentence each.
+        focus: P; the providers that the strategy found in need of a plan (hot, overloaded, to be
+            maintained); goals judge by them. None: it did not say.
+        wanted: N; the consumers that the strategy was to move. None: it did not say.
+        cold: uuids of instances that are to be migrated cold though they could be live.
         proposals: what `propose` was called with, in that order.
     """
 
@@ -49,13 +60,25 @@ class Context:
         self,
         *,
         scope: Bool | None = None,
+        consumers: Bool | None = None,
+        excluded: Bool | None = None,
+        measurements: Measurements | None = None,
+        failed: Iterable[str] = (),
         seed: int = 0,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self.scope = scope
+        self.consumers = consumers
+        self.excluded = excluded
+        self.measurements = measurements
+        self.failed = frozenset(failed)
         self.rng = np.random.default_rng(seed)
         self.facts: dict[str, float | str] = {}
+        self.warnings: list[str] = []
+        self.focus: Bool | None = None
+        self.wanted: Bool | None = None
+        self.cold: set[str] = set()
         self.proposals: list[Proposal] = []
         self._progress = progress
         self._cancelled = cancelled

@@ -1,18 +1,31 @@
 """Which consumers may be moved, and where each may go, for all hosts at once.
 
-The rules are those of `tachyon.graph.simulation.destinations`, which answers for one consumer with
-the reasons. A strategy asks for a hundred thousand consumers, so what does not depend on the load
-is worked out once for each kind of consumer: a flavor in a zone.
+The rules are the filters of `tachyon.graph.simulation.filters`, by which sessions answer for one
+consumer with the reasons. A strategy asks for a hundred thousand consumers, so what does not
+depend on the load is worked out once for all consumers that are alike in what steady filters look
+at: a flavor in a zone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+import msgspec
 import numpy as np
 
 from tachyon.graph.simulation import Session, rules
+from tachyon.graph.simulation.filters import DEFAULT, Chain, ComputeFilter
 from tachyon.graph.view.columns import I64, Bool
 from tachyon.optimize.folding import compute_hosts
 from tachyon.optimize.migration import MIGRATION_TYPE
+from tachyon.optimize.strategies.context import Context
+
+#: Reason with which Tachyon disables hosts. Only such hosts may be enabled again by a plan.
+REASON_FOR_DISABLE = "watcher_disabled"
+
+#: What the metadata key `optimize` says where an instance is to be left alone.
+_NO = frozenset({"false", "no", "off", "0"})
 
 
 class Eligibility:
@@ -20,19 +33,46 @@ class Eligibility:
 
     Args:
         session: as it is when the strategy starts.
-        scope: P; where consumers may be moved from and to (None: everywhere).
-        cold: whether stopped instances may be moved.
+        context: the audit's scope.
+        states: of instances that may be moved (Nova's vm_state), see `MIGRATION_TYPE`.
+        check_optimize_metadata: leave instances alone that say so in their metadata.
+        filters: the chain that destinations have to pass.
+
+    Attributes:
+        hosts: P; compute hosts in scope.
+        targets: P; hosts that may take consumers: those in service now.
+        sources: P; hosts that consumers can leave; a migration needs a living source.
+        reusable: P; hosts that Tachyon disabled and that a plan may enable again.
+        reasons: by reason, N; which placed instances may not be moved, for people to read.
+        movable: N; which consumers may be moved.
     """
 
-    def __init__(self, session: Session, scope: Bool | None = None, *, cold: bool = True) -> None:
+    def __init__(
+        self,
+        session: Session,
+        context: Context | None = None,
+        *,
+        states: Iterable[str] = tuple(MIGRATION_TYPE),
+        check_optimize_metadata: bool = False,
+        filters: Chain = DEFAULT,
+    ) -> None:
+        context = context or Context()
         self.session = session
         self.view = session.view
-        self.hosts: Bool = compute_hosts(session, scope)
-        #: P: hosts that may take consumers; what is in service now.
+        self.filters = filters
+        self.hosts: Bool = compute_hosts(session, context.scope)
         self.targets: Bool = self.hosts & session.mask(in_service=True)
-        #: P: hosts that consumers can leave; a migration needs a living source.
         self.sources: Bool = self.hosts & self._up()
-        self.movable: Bool = self._movable(cold)
+        homes = session.homes()
+        c, codes = self.view.consumers, self.view.codes
+        self.instances: Bool = c.alive & (c.type == codes.type.find("instance")) & (homes >= 0)
+        self.instances[self.instances] = self.hosts[homes[self.instances]]
+        if context.consumers is not None:
+            self.instances &= context.consumers
+        self.reasons = self._reasons(context, tuple(states), check_optimize_metadata)
+        self.movable: Bool = self.instances.copy()
+        for mask in self.reasons.values():
+            self.movable &= ~mask
         self._kinds()
 
     def _up(self) -> Bool:
@@ -41,25 +81,64 @@ class Eligibility:
             up[row] = self.session.state.provider_field(row, "state") == "up"
         return up
 
-    def _movable(self, cold: bool) -> Bool:
-        """Return by consumer row whether it may be migrated from where it is."""
-        c, codes = self.view.consumers, self.view.codes
-        mask = c.alive & ~c.locked & ~c.watcher_exclude
-        mask &= c.type == codes.type.find("instance")
-        wanted = [s for s, kind in MIGRATION_TYPE.items() if cold or kind == "live"]
-        # A state that no consumer was ever in has no code, like a consumer without one.
-        found = [code for s in wanted if (code := codes.state.find(s)) >= 0]
-        mask &= np.isin(c.state, found)
-        homes = self.session.homes()
-        mask &= homes >= 0
-        mask[mask] = self.sources[homes[mask]]
-        mask[self._bound_by_affinity(homes)] = False
-        # Rules are worked out by the view's flavors; a resized one may have others.
-        mask[[row for row in self.session.state.flavors if row < mask.size]] = False
+    @cached_property
+    def reusable(self) -> Bool:
+        """Hosts that are up, and disabled by Tachyon only."""
+        mask: Bool = self.sources & ~self.targets
+        state = self.session.state
+        for row in np.flatnonzero(mask).tolist():
+            mask[row] = (
+                state.provider_field(row, "status") == "disabled"
+                and state.provider_field(row, "disabled_reason") == REASON_FOR_DISABLE
+                and not state.provider_field(row, "maintenance")
+            )
         return mask
 
-    def _bound_by_affinity(self, homes: I64 | np.typing.NDArray[np.int32]) -> I64:
+    def _reasons(
+        self, context: Context, states: tuple[str, ...], metadata: bool
+    ) -> Mapping[str, Bool]:
+        c, codes = self.view.consumers, self.view.codes
+        homes = self.session.homes()
+        # A state that no consumer was ever in has no code, like a consumer without one.
+        able = [code for s in states if (code := codes.state.find(s)) >= 0]
+        found = {
+            "locked": c.locked,
+            "excluded (watcher_exclude)": c.watcher_exclude,
+            "its state does not allow it": ~np.isin(c.state, able),
+            "its host is down": (homes >= 0) & ~self.sources[homes],
+            "bound to another member of its affinity group": self._named(
+                self._bound_by_affinity(homes)
+            ),
+            # Rules are worked out by the view's flavors; a resized one may have others.
+            "to be resized": self._named(
+                row for row in self.session.state.flavors if row < c.alive.size
+            ),
+        }
+        if context.excluded is not None:
+            found["excluded by the audit's scope"] = context.excluded
+        if metadata:
+            found["excluded by its metadata (optimize)"] = self._named(self._opted_out())
+        return found
+
+    def _named(self, rows: Iterable[int]) -> Bool:
+        mask = np.zeros(self.view.consumer_rows, np.bool_)
+        mask[list(rows)] = True
+        return mask
+
+    def _opted_out(self) -> list[int]:
+        """Return the instances whose metadata says `optimize` false; no such key means yes."""
+        found = []
+        for row, text in enumerate(self.view.consumers.metadata):
+            if text is not None and '"optimize"' in text:
+                value = msgspec.json.decode(text).get("optimize", True)
+                if str(value).strip().lower() in _NO:
+                    found.append(row)
+        return found
+
+    def _bound_by_affinity(self, homes: np.typing.NDArray[np.int32]) -> list[int]:
         """Return the members of hard affinity groups that have another member beside them."""
+        if not any(f.name == "ServerGroupFilter" for f in self.filters):
+            return []
         c, codes = self.view.consumers, self.view.codes
         groups = [
             codes.group.find(key)
@@ -68,14 +147,33 @@ class Eligibility:
         ]
         rows = np.flatnonzero(c.alive & (homes >= 0) & np.isin(c.group, groups) & (c.group >= 0))
         if not rows.size:
-            return rows
+            return []
         _, at, size = np.unique(c.group[rows], return_inverse=True, return_counts=True)
-        return rows[size[at] > 1]
+        bound: list[int] = rows[size[at] > 1].tolist()
+        return bound
+
+    def why_not(self, row: int) -> list[str]:
+        """Return for people why a consumer may not be moved; empty when it may."""
+        return [reason for reason, mask in self.reasons.items() if mask[row]]
 
     def _kinds(self) -> None:
+        self._steady = [f for f in self.filters if f.steady and not isinstance(f, ComputeFilter)]
+        #: Filters to ask at each choice; service and capacity are kept by masks of their own.
+        self._other = [f for f in self.filters if not f.steady and not isinstance(f, ComputeFilter)]
         c = self.view.consumers
-        pairs = np.column_stack([c.flavor, c.pinned_az])
-        known, first, kind = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        quiet: Bool = c.group < 0
+        quiet &= np.array([text is None for text in c.scheduler_hints], np.bool_)
+        if not all(one in DEFAULT for one in self._other):
+            quiet[:] = False
+        #: Consumers of which no filter that is asked anew has anything to say.
+        self._quiet: list[bool] = quiet.tolist()
+        names = sorted({name for f in self._steady for name in f.columns(self.view)})
+        columns = [getattr(c, name).astype(np.int64) for name in names]
+        key = np.zeros(self.view.consumer_rows, np.int64)
+        for column in columns:
+            # Codes begin at −1 (none); the widths multiply to far less than 2**63.
+            key = key * (int(column.max(initial=0)) + 2) + column + 1
+        known, first, kind = np.unique(key, return_index=True, return_inverse=True)
         self._first: list[int] = first.tolist()
         self._masks: dict[int, Bool] = {}
         #: N: the kind of each consumer; see `allowed`.
@@ -83,24 +181,46 @@ class Eligibility:
         self.kinds = len(known)
 
     def allowed(self, kind: int) -> Bool:
-        """Return by provider row where consumers of a kind may go, whatever is free there."""
+        """Return by provider row where consumers of a kind may go, whatever is free there.
+
+        Whether a host is in service is counted as it was at the start; see `open`.
+        """
+        return self.targets & self._fitting(kind)
+
+    def _fitting(self, kind: int) -> Bool:
         mask = self._masks.get(kind)
         if mask is None:
-            row = self._first[kind]
-            view, codes = self.view, self.view.codes
-            zone = codes.pinned_az.value(int(view.consumers.pinned_az[row]))
-            flavor = codes.flavor.value(int(view.consumers.flavor[row]))
-            mask = self.targets.copy()
-            if zone is not None:
-                mask &= rules.zone_mask(view, zone)
-            for refused in (
-                *rules.missing_traits(view, flavor, "compute").values(),
-                *rules.forbidden_traits(view, flavor).values(),
-                *rules.refused_by_aggregates(view, flavor).values(),
-            ):
-                mask &= ~refused
+            mask = self.hosts.copy()
+            for one in self._steady:
+                for refused in one.refusals(self.session.state, self._first[kind], "compute"):
+                    mask &= ~refused.mask
             self._masks[kind] = mask
         return mask
+
+    def open(self, row: int) -> None:
+        """Let a host take consumers that was out of service: the plan enables it."""
+        self.targets[row] = True
+
+    def changing(self, rows: I64) -> Bool:
+        """Return for which consumers it depends on others' places where they may go."""
+        return ~np.array(self._quiet, np.bool_)[rows]
+
+    def refused_now(self, row: int) -> Bool | None:
+        """Return the hosts that other consumers' places rule out; None where there is no rule."""
+        found: Bool | None = None
+        if self._quiet[row]:
+            return found
+        for one in self._other:
+            if one.concerns(self.session.state, row):
+                for refused in one.refusals(self.session.state, row, "compute"):
+                    found = refused.mask if found is None else found | refused.mask
+        return found
+
+    def disliked_now(self, row: int) -> Bool | None:
+        """Return the hosts that a soft policy would rather avoid; None where there is none."""
+        if self.view.consumers.group[row] < 0:
+            return None
+        return rules.disliked_by_group(self.session.state, row)
 
     def matrix(self, kinds: I64) -> Bool:
         """Return `allowed` for several kinds, one row each."""

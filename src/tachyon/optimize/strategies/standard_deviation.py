@@ -19,9 +19,9 @@ from tachyon.graph.view import View
 from tachyon.graph.view.columns import F64, I64, Bool
 from tachyon.optimize.folding import fold
 from tachyon.optimize.goals.workload_balancing import balanced_hosts, weighted_deviation
+from tachyon.optimize.migration import states
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
-from tachyon.optimize.strategies.eligibility import Eligibility
 
 #: Most moves judged in one round: some 50 MB of arrays, some 30 ms.
 CANDIDATES = 200_000
@@ -120,8 +120,8 @@ class _Descent:
         self.limits = [(view.column(n), s) for n, s in strategy.limits(view).items()]
         self.hosts = hosts
         self.folded = fold(session)
-        self.eligibility = Eligibility(
-            session, context.scope, cold=self.parameters["cold_migration"]
+        self.eligibility = strategy.eligibility(
+            session, context, states=states(cold=self.parameters["cold_migration"])
         )
         self.homes: I64 = session.homes().astype(np.int64)
         self.free_to_move: Bool = self.eligibility.movable.copy()
