@@ -1,0 +1,1 @@
+"""The control plane: Watcher's services on the cluster graph."""
