@@ -33,7 +33,7 @@ def test_the_json_form_is_the_whole_report(cluster_path: Path, goal: str) -> Non
     report = msgspec.json.decode(out, type=AuditReport)
     assert report.goal == goal
     assert len(report.hosts) == report.before.hosts == 20
-    assert report.migrations == sum(type(a).__name__ == "Migrate" for a in report.actions)
+    assert report.migrations == sum(a.action_type == "migrate" for a in report.actions)
     replay = Replay(read_cluster_file(cluster_path)).run(msgspec.json.decode(out)["actions"])
     assert replay.problems == []
 

@@ -2,10 +2,14 @@
 
 It shares no code with sessions, strategies or planners: plain dictionaries, one action at a time,
 written from Placement's and Nova's rules. Slow, and meant to be obvious.
+
+`run` executes actions in their order, one by one. `explore` executes them as an applier may: what
+has no unfinished parent can start, in any order, and any number of them run side by side.
 """
 
 from __future__ import annotations
 
+import random
 import re
 from collections import defaultdict
 from typing import Any
@@ -62,8 +66,11 @@ class Replay:
                 self.members[c.server_group].add(c.uuid)
             for name, loads in self.loads.items():
                 self.load[name, self.place[c.uuid] or ""] += loads.get(c.uuid, 0.0)
+        #: By server group, the hosts to which members are on their way.
+        self.arriving: dict[str, list[str]] = defaultdict(list)
         self.moved: dict[str, int] = defaultdict(int)
         self.problems: list[str] = []
+        self.most_running = 0
 
     def _account(self, allocations: dict[str, dict[str, int]], sign: int) -> None:
         for provider, resources in allocations.items():
@@ -84,31 +91,89 @@ class Replay:
         return compute[0] if compute else (sorted(hosts)[0] if hosts else None)
 
     def run(self, actions: list[dict[str, Any]]) -> Replay:
+        self._check_graph(actions)
         for number, action in enumerate(actions):
-            before = len(self.problems)
-            if action["type"] == "migrate":
-                self._migrate(action)
-            else:
-                self._service(action)
-            for at in range(before, len(self.problems)):
-                self.problems[at] = f"action {number}: {self.problems[at]}"
+            self._begin(number, action)
+            self._end(action)
         return self
+
+    def explore(
+        self, actions: list[dict[str, Any]], rng: random.Random, *, eager: bool = False
+    ) -> Replay:
+        """Execute a plan in a random way that its graph allows.
+
+        With `eager`, everything that may start has started before anything ends: the most that
+        can ever run side by side.
+        """
+        self._check_graph(actions)
+        number = {action["uuid"]: k for k, action in enumerate(actions)}
+        missing = [len(action["parents"]) for action in actions]
+        children: dict[str, list[int]] = defaultdict(list)
+        for k, action in enumerate(actions):
+            for parent in action["parents"]:
+                children[parent].append(k)
+        ready = [k for k, count in enumerate(missing) if not count]
+        running: list[int] = []
+        while ready or running:
+            if ready and (eager or not running or rng.random() < 0.5):
+                k = ready.pop(rng.randrange(len(ready)))
+                self._begin(k, actions[k])
+                running.append(k)
+                self.most_running = max(self.most_running, len(running))
+                continue
+            k = running.pop(rng.randrange(len(running)))
+            self._end(actions[k])
+            for child in children[actions[k]["uuid"]]:
+                missing[child] -= 1
+                if not missing[child]:
+                    ready.append(child)
+        assert len(number) == len(actions)
+        if any(missing):
+            self._bad("a circle among the actions")
+        return self
+
+    def _check_graph(self, actions: list[dict[str, Any]]) -> None:
+        """Every parent is listed before its child, once."""
+        seen: set[str] = set()
+        for number, action in enumerate(actions):
+            if not set(action["parents"]) <= seen or action["uuid"] in seen:
+                self._bad(f"action {number}: its parents are not listed before it")
+            if len(set(action["parents"])) != len(action["parents"]):
+                self._bad(f"action {number}: a parent is listed twice")
+            seen.add(action["uuid"])
+
+    def _begin(self, number: int, action: dict[str, Any]) -> None:
+        before = len(self.problems)
+        if action["movement"] is not None:
+            self._depart(action)
+        elif action["action_type"] == "change_nova_service_state":
+            self._service(action)
+        elif action["action_type"] == "resize":
+            self._bad("resizes are not replayed")
+        for at in range(before, len(self.problems)):
+            self.problems[at] = f"action {number}: {self.problems[at]}"
+
+    def _end(self, action: dict[str, Any]) -> None:
+        if action["movement"] is not None:
+            self._arrive(action)
 
     def _bad(self, text: str) -> None:
         self.problems.append(text)
 
     def _service(self, action: dict[str, Any]) -> None:
         host = self.providers[action["resource_id"]]
-        if action["state"] == self.status[host.uuid]:
-            self._bad(f"{host.name} is {action['state']} already")
-        if action["state"] == "enabled" and not (host.disabled_reason or "").startswith("watcher_"):
+        state = action["input_parameters"]["state"]
+        if state == self.status[host.uuid]:
+            self._bad(f"{host.name} is {state} already")
+        if state == "enabled" and not (host.disabled_reason or "").startswith("watcher_"):
             self._bad(f"{host.name} was not disabled by us")
-        self.status[host.uuid] = action["state"]
+        self.status[host.uuid] = state
 
-    def _migrate(self, action: dict[str, Any]) -> None:
-        uuid = action["resource_id"]
+    def _depart(self, action: dict[str, Any]) -> None:
+        """An instance starts to migrate: from here on it is on both hosts."""
+        uuid, movement = action["resource_id"], action["movement"]
         consumer = self.consumers[uuid]
-        source, target = action["source"], action["destination"]
+        source, target = movement["source"], movement["destination"]
         if self.place[uuid] != source:
             self._bad(f"{uuid} is on {self.place[uuid]}, not on {source}")
         if source == target:
@@ -116,19 +181,29 @@ class Replay:
         self._check_instance(consumer, action)
         self._check_host(consumer, self.providers[source], self.providers[target])
         self._check_group(consumer, target)
-        self._check_limits(consumer, target, action)
-        new = action["allocations"]
+        self._check_limits(consumer, target, movement)
+        new = movement["allocations"]
         self._check_amounts(consumer, new, target)
-        # The instance is on both hosts while it migrates.
         arriving = {p: r for p, r in new.items() if self.root(p).uuid == target}
         self._account(arriving, 1)
         self._check_capacity(arriving)
+        for name, loads in self.loads.items():
+            self.load[name, target] += loads.get(uuid, 0.0)
+        if consumer.server_group:
+            self.arriving[consumer.server_group].append(target)
+
+    def _arrive(self, action: dict[str, Any]) -> None:
+        """A migration ends: the instance leaves its source."""
+        uuid, movement = action["resource_id"], action["movement"]
+        source, target = movement["source"], movement["destination"]
         leaving = {p: r for p, r in self.allocations[uuid].items() if self.root(p).uuid == source}
         self._account(leaving, -1)
-        self.allocations[uuid] = new
+        self.allocations[uuid] = movement["allocations"]
         for name, loads in self.loads.items():
             self.load[name, source] -= loads.get(uuid, 0.0)
-            self.load[name, target] += loads.get(uuid, 0.0)
+        group = self.consumers[uuid].server_group
+        if group:
+            self.arriving[group].remove(target)
         self.place[uuid] = target
         self.moved[uuid] += 1
 
@@ -137,9 +212,10 @@ class Replay:
             self._bad(f"{consumer.uuid} is a {consumer.type}")
         if consumer.locked or consumer.watcher_exclude:
             self._bad(f"{consumer.uuid} is locked or excluded")
-        allowed = LIVE if action["migration_type"] == "live" else COLD
+        kind = action["input_parameters"]["migration_type"]
+        allowed = LIVE if kind == "live" else COLD
         if consumer.state not in allowed:
-            self._bad(f"{consumer.uuid} is {consumer.state}: no {action['migration_type']} one")
+            self._bad(f"{consumer.uuid} is {consumer.state}: no {kind} one")
 
     def _check_host(
         self, consumer: Consumer, source: ResourceProvider, target: ResourceProvider
@@ -186,18 +262,19 @@ class Replay:
             self.place[m] for m in self.members[group.uuid] if m != consumer.uuid and self.place[m]
         ]
         if group.policy == "anti-affinity":
+            others += self.arriving[group.uuid]
             if others.count(target) >= group.rules.get("max_server_per_host", 1):
                 self._bad(f"group {group.name} forbids {target}")
         elif group.policy == "affinity" and others and target not in others:
             self._bad(f"group {group.name} is torn apart")
 
-    def _check_limits(self, consumer: Consumer, target: str, action: dict[str, Any]) -> None:
+    def _check_limits(self, consumer: Consumer, target: str, movement: dict[str, Any]) -> None:
         for name, share in self.limits.items():
             if name in self.loads:
                 after = self.load[name, target] + self.loads[name].get(consumer.uuid, 0.0)
                 room = self.capacity[name].get(target, 0.0) * share
             else:
-                after = self.used[target, name] + action["resources"].get(name, 0)
+                after = self.used[target, name] + movement["resources"].get(name, 0)
                 inventory = self.providers[target].inventories.get(name)
                 room = inventory.capacity * share if inventory else 0.0
             if after > room + 1e-3:

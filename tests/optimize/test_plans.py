@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tachyon.graph.cluster_file import ClusterFile
@@ -15,6 +17,9 @@ GOALS = ("server_consolidation", "workload_balancing")
 
 
 def check(content: ClusterFile, report: AuditReport, limits: dict[str, float]) -> Replay:
+    for eager in (True, False):
+        explored = Replay(content, limits).explore(actions(report), random.Random(1), eager=eager)
+        assert explored.problems == []
     replay = Replay(content, limits).run(actions(report))
     assert replay.problems == []
     assert len(replay.hosts_in_use()) == report.after.hosts_in_use

@@ -10,10 +10,9 @@ from pathlib import Path
 import msgspec
 
 from tachyon.cli.heatmap import distribution, heat_map, legend
-from tachyon.cli.words import amount, duration, memory
+from tachyon.cli.words import action_words, amount, duration, memory
 from tachyon.errors import InvalidInput
 from tachyon.optimize.audit import AuditReport
-from tachyon.optimize.planners import Migrate
 
 #: Most actions that are listed; a longer plan is to be read from the JSON form.
 ACTIONS_MAX = 500
@@ -210,15 +209,12 @@ def _actions(report: AuditReport) -> str:
     if not report.actions:
         return "<section><h2>Plan</h2><p>Nothing to do: the plan is empty.</p></section>\n"
     rows = []
-    for number, action in enumerate(report.actions[:ACTIONS_MAX], start=1):
-        if isinstance(action, Migrate):
-            kind = f"{action.migration_type} migration"
-            where = f"{action.source_node} → {action.destination_node}"
-            cost = memory(action.cost.memory_mb)
-        else:
-            kind = f"{action.state.removesuffix('d')} service"
-            where, cost = action.disabled_reason or "", ""
-        rows.append((str(number), kind, action.resource_name, where, cost))
+    numbers = {action.uuid: str(n) for n, action in enumerate(report.actions, start=1)}
+    for action in report.actions[:ACTIONS_MAX]:
+        kind, where = action_words(action)
+        cost = memory(action.movement.cost.memory_mb) if action.movement else ""
+        after = ", ".join(numbers[parent] for parent in action.parents)
+        rows.append((numbers[action.uuid], after, kind, action.resource_name, where, cost))
     left = len(report.actions) - len(rows)
     note = (
         f'<p class="soft">The first {len(rows):,} of {len(report.actions):,} actions; '
@@ -226,9 +222,11 @@ def _actions(report: AuditReport) -> str:
         if left
         else ""
     )
+    headers = ["#", "After", "Action", "Resource", "Where", "To copy"]
     return (
-        '<section><h2>Plan</h2><p class="soft">In this order, every step finds its place free '
-        f'while its source is still taken.</p>{note}<div class="panel">'
-        f"{_table(['#', 'Action', 'Resource', 'Where', 'To copy'], _rows(rows, False), False)}"
+        '<section><h2>Plan</h2><p class="soft">An action may start when those it comes after have '
+        "ended. Every step finds its place free while its source is still taken, whatever "
+        f'runs beside it.</p>{note}<div class="panel">'
+        f"{_table(headers, _rows(rows, False), False)}"
         "</div></section>\n"
     )

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tachyon.cli.words import amount, percent
+from tachyon.cli.words import action_words, amount, percent
 from tachyon.errors import ConsumerNotFound, InvalidInput, ProviderNotFound, TachyonError
 from tachyon.graph.deltas import Move, UpdateProvider
 from tachyon.graph.simulation import Session
 from tachyon.graph.simulation.session import Usage
 from tachyon.optimize.folding import by_name, compute_hosts, fold
-from tachyon.optimize.planners import Migrate, make_plan
+from tachyon.optimize.planners import Weight
 
 Command = Callable[[list[str]], None]
 
@@ -297,13 +297,10 @@ class Shell:
         self._print(table)
 
     def _plan(self, _: list[str]) -> None:
-        plan = make_plan(self.session)
+        plan = Weight().plan(self.session)
         for number, action in enumerate(plan.actions, start=1):
-            if isinstance(action, Migrate):
-                said = f"{action.source_node} → {action.destination_node}"
-                text = f"{action.migration_type} migration of {action.resource_name}: {said}"
-            else:
-                text = f"{action.state.removesuffix('d')} service of {action.resource_name}"
+            kind, where = action_words(action)
+            text = f"{kind} of {action.resource_name}" + (f": {where}" if where else "")
             self.console.print(f"{number:4} {escape(text)}")
         if not plan.actions:
             self.console.print("nothing to do")

@@ -8,9 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tachyon.cli.words import amount, duration, memory
+from tachyon.cli.words import action_words, amount, duration, memory
 from tachyon.optimize.audit import AuditReport
-from tachyon.optimize.planners import Migrate
 
 
 def show_report(console: Console, report: AuditReport, source: str, actions: int) -> None:
@@ -95,25 +94,25 @@ def _plan(report: AuditReport, limit: int) -> list[RenderableType]:
     shown = report.actions[: limit or None]
     title = (
         f"Plan: {len(report.actions):,} actions, {report.migrations:,} migrations, "
-        f"{memory(report.cost.memory_mb)} to copy, {duration(report.cost.seconds)} one by one"
+        f"{memory(report.cost.memory_mb)} to copy, {duration(report.cost.seconds)} one by one, "
+        f"{duration(report.duration)} side by side"
     )
-    table = _table("#", "action", "resource", "from", "to", "MB")
-    table.columns[0].justify = "right"
-    for column in table.columns[1:5]:
-        column.justify = "left"
-    for number, action in enumerate(shown, start=1):
-        if isinstance(action, Migrate):
-            table.add_row(
-                str(number),
-                f"{action.migration_type} migration",
-                escape(action.resource_name),
-                escape(action.source_node),
-                escape(action.destination_node),
-                f"{action.cost.memory_mb:,}",
-            )
-        else:
-            verb = action.state.removesuffix("d")
-            table.add_row(str(number), f"{verb} service", escape(action.resource_name), "", "", "")
+    table = _table("#", "after", "action", "resource", "where", "MB")
+    for column in (0, 5):
+        table.columns[column].justify = "right"
+    for column in (1, 2, 3, 4):
+        table.columns[column].justify = "left"
+    numbers = {action.uuid: str(n) for n, action in enumerate(report.actions, start=1)}
+    for action in shown:
+        kind, where = action_words(action)
+        table.add_row(
+            numbers[action.uuid],
+            ", ".join(numbers[parent] for parent in action.parents),
+            kind,
+            escape(action.resource_name),
+            escape(where),
+            f"{action.movement.cost.memory_mb:,}" if action.movement else "",
+        )
     found: list[RenderableType] = [Text(title, style="bold"), table]
     left = len(report.actions) - len(shown)
     if left:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tachyon.optimize.planners import Action
+
 
 def amount(value: float | str) -> str:
     """Return a count or a measure with no more digits than it deserves."""
@@ -36,3 +38,25 @@ def duration(seconds: float) -> str:
     if whole < 48 * 3600:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def action_words(action: Action) -> tuple[str, str]:
+    """Return what an action does, and where or how, in a few words each."""
+    given = action.input_parameters
+    match action.action_type:
+        case "migrate":
+            kind = f"{given.get('migration_type', '')} migration".strip()
+            target = given.get("destination_node") or "where Nova wants"
+            return kind, f"{given.get('source_node', '')} → {target}"
+        case "change_nova_service_state":
+            verb = str(given.get("state", "")).removesuffix("d")
+            return f"{verb} service", str(given.get("disabled_reason") or "")
+        case "change_node_power_state":
+            return f"power {given.get('state', '')}", ""
+        case "resize":
+            return "resize", f"to {given.get('flavor', '')}"
+        case "volume_migrate":
+            target = given.get("destination_node") or given.get("destination_type") or ""
+            return "volume migration", f"→ {target}"
+        case other:
+            return other.replace("_", " "), str(given.get("message") or given.get("duration") or "")

@@ -16,6 +16,7 @@ from tachyon.conf import (
     maas,
     nova,
     placement,
+    planner,
     service,
     sessions,
 )
@@ -33,6 +34,7 @@ GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
     (cinder.GROUP, cinder.OPTIONS),
     (ironic.GROUP, ironic.OPTIONS),
     (maas.GROUP, maas.OPTIONS),
+    *((group, planner.OPTIONS) for group in planner.GROUPS),
 )
 
 

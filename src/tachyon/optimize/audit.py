@@ -5,6 +5,7 @@ Called by the `tachyon` command; a decision engine does the same with a session 
 
 from __future__ import annotations
 
+import uuid as uuids
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +18,7 @@ from tachyon.graph.view.columns import F64
 from tachyon.optimize.folding import by_name, compute_hosts, fold, hosts_in_use
 from tachyon.optimize.goals.base import Goal, Indicator, Subject
 from tachyon.optimize.migration import BANDWIDTH_MBIT, Cost
-from tachyon.optimize.planners import Action, make_plan
+from tachyon.optimize.planners import Action, Planner, Weight
 from tachyon.optimize.planners.actions import Order
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
@@ -65,8 +66,9 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     Attributes:
         weights: the columns that the strategy judged by.
         facts: what the strategy says about its result, e.g. a lower bound.
-        order: how the planner found the order of the actions.
+        planner: by name; `order`: how it found that the actions can be ordered at all.
         cost: of all migrations, one after the other.
+        duration: seconds of the longest way through the plan, by estimates.
         seconds: run time of the strategy and of the planner.
     """
 
@@ -81,9 +83,11 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     indicators: list[Indicator]
     global_efficacy: list[Indicator]
     facts: dict[str, float | str] = field(default_factory=dict)
+    planner: str
     order: Order
     migrations: int
     cost: Cost
+    duration: float
     seconds: dict[str, float]
     actions: list[Action]
     hosts: list[Host]
@@ -95,9 +99,10 @@ def run_audit(
     strategy: Strategy,
     context: Context | None = None,
     *,
+    planner: Planner | None = None,
     bandwidth_mbit: float = BANDWIDTH_MBIT,
 ) -> AuditReport:
-    """Run a strategy in a new session on a view and plan its net effect.
+    """Run a strategy in a new session on a view and plan its net effect (None: by weight).
 
     Raises:
         Cancelled: the context said so.
@@ -108,7 +113,16 @@ def run_audit(
     started = perf_counter()
     strategy.execute(session, context)
     executed = perf_counter()
-    plan = make_plan(session, strategy.limits(view), bandwidth_mbit)
+    planner = planner or Weight()
+    plan = planner.plan(
+        session,
+        context.proposals,
+        strategy.limits(view),
+        bandwidth_mbit,
+        strategy.in_flight(),
+        # The same audit of the same graph reads the same.
+        plan_uuid=str(uuids.uuid5(uuids.NAMESPACE_OID, f"{goal.name} {strategy.name}")),
+    )
     planned = perf_counter()
     weights = strategy.weights(view)
     indicators = goal.efficacy(Subject(session=session, scope=context.scope, weights=weights))
@@ -125,9 +139,11 @@ def run_audit(
         indicators=indicators,
         global_efficacy=goal.global_efficacy({i.name: i.value for i in indicators}),
         facts=context.facts,
+        planner=planner.name,
         order=plan.order,
         migrations=len(plan.migrations),
         cost=plan.cost,
+        duration=plan.seconds,
         seconds={"strategy": executed - started, "planner": planned - executed},
         actions=plan.actions,
         hosts=pair.hosts(),

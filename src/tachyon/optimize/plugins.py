@@ -1,4 +1,4 @@
-"""Goals and strategies by name: plug-ins of the entry point groups below."""
+"""Goals, strategies and planners by name: plug-ins of the entry point groups below."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from stevedore import ExtensionManager
 
 from tachyon.errors import PluginNotFound
 from tachyon.optimize.goals.base import Goal
+from tachyon.optimize.planners.base import Planner
 from tachyon.optimize.strategies.base import Strategy
 
 GOALS = "tachyon.goals"
 STRATEGIES = "tachyon.strategies"
+PLANNERS = "tachyon.planners"
 
 
 class Plugins:
@@ -21,6 +23,7 @@ class Plugins:
         self.broken: dict[str, str] = {}
         self.goals: dict[str, type[Goal]] = self._load(GOALS)
         self.strategies: dict[str, type[Strategy]] = self._load(STRATEGIES)
+        self.planners: dict[str, type[Planner]] = self._load(PLANNERS)
 
     def _load(self, group: str) -> dict[str, Any]:
         def failed(_: Any, entry_point: Any, error: BaseException) -> None:
@@ -41,6 +44,13 @@ class Plugins:
         found = self.strategies.get(name)
         if found is None:
             raise _unknown("strategy", name, self.strategies)
+        return found
+
+    def planner(self, name: str) -> type[Planner]:
+        """Return a planner's class; raises `PluginNotFound`."""
+        found = self.planners.get(name)
+        if found is None:
+            raise _unknown("planner", name, self.planners)
         return found
 
     def strategy_for(self, goal: str) -> type[Strategy]:

@@ -1,6 +1,7 @@
-"""From a session's net effect to a plan: ordered actions, every prefix of which is feasible."""
+"""From a session's net effect to a plan: a graph of actions, every way through it feasible."""
 
-from tachyon.optimize.planners.actions import Action, ChangeServiceState, Migrate, Plan
-from tachyon.optimize.planners.planning import make_plan
+from tachyon.optimize.planners.actions import Action, Movement, Plan
+from tachyon.optimize.planners.base import Planner, PlannerOptions
+from tachyon.optimize.planners.weight import Weight
 
-__all__ = ["Action", "ChangeServiceState", "Migrate", "Plan", "make_plan"]
+__all__ = ["Action", "Movement", "Plan", "Planner", "PlannerOptions", "Weight"]

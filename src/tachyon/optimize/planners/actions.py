@@ -1,8 +1,8 @@
-"""What a plan consists of. Types of actions are those that Watcher's users know."""
+"""What a plan consists of. Action types and parameters are those that Watcher's users know."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -10,42 +10,42 @@ from tachyon.graph.entities import Allocations, Resources
 from tachyon.optimize.migration import Cost
 
 
-class Migrate(Struct, frozen=True, kw_only=True, tag_field="type", tag="migrate"):
-    """Migrate an instance from host to host.
+class Movement(Struct, frozen=True, kw_only=True):
+    """What a migration does in the graph.
 
     Attributes:
-        resource_id, resource_name: of the instance.
-        migration_type: live, or cold for an instance that does not run.
-        source, destination: uuids of the hosts; `source_node`, `destination_node` their names.
+        source, destination: uuids of the hosts or pools.
         resources: what moves, by resource class.
-        allocations: all that the instance holds afterwards, by provider.
+        allocations: all that the consumer holds afterwards, by provider.
         cost: an estimate.
     """
 
-    resource_id: str
-    resource_name: str
-    migration_type: str
     source: str
     destination: str
-    source_node: str
-    destination_node: str
     resources: Resources
     allocations: Allocations
-    cost: Cost
+    cost: Cost = Cost()
 
 
-class ChangeServiceState(
-    Struct, frozen=True, kw_only=True, tag_field="type", tag="change_nova_service_state"
-):
-    """Enable or disable the compute service of a host."""
+class Action(Struct, frozen=True, kw_only=True):
+    """One action of a plan.
 
-    resource_id: str
-    resource_name: str
-    state: Literal["enabled", "disabled"]
-    disabled_reason: str | None = None
+    Attributes:
+        action_type: a plug-in of the entry point group `tachyon.actions`.
+        resource_id, resource_name: what it is done to; None and "" where there is nothing.
+        input_parameters: as the schema of the type says.
+        parents: uuids of the actions that must have ended first.
+        movement: of an action that brings a consumer to another provider.
+    """
 
+    uuid: str
+    action_type: str
+    resource_id: str | None = None
+    resource_name: str = ""
+    input_parameters: dict[str, Any] = field(default_factory=dict)
+    parents: list[str] = field(default_factory=list)
+    movement: Movement | None = None
 
-Action = Migrate | ChangeServiceState
 
 #: How the order was found: the net moves put in order; the same with detours through a third
 #: host where moves waited for each other; or the moves exactly as the strategy recorded them.
@@ -53,17 +53,24 @@ Order = Literal["net", "detours", "recorded"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Actions in an order in which they can be executed one after the other."""
+    """Actions as a directed acyclic graph, listed in one of the orders that it allows.
 
+    Attributes:
+        order: how the planner found that there is an order at all.
+        seconds: of the longest way through the graph, by the estimates of its actions.
+    """
+
+    uuid: str
     actions: list[Action] = field(default_factory=list)
     order: Order = "net"
+    seconds: float = 0.0
 
     @property
-    def migrations(self) -> list[Migrate]:
-        """The migrations among the actions."""
-        return [a for a in self.actions if isinstance(a, Migrate)]
+    def migrations(self) -> list[Action]:
+        """The actions that move something."""
+        return [a for a in self.actions if a.movement is not None]
 
     @property
     def cost(self) -> Cost:
-        """The cost of all migrations."""
-        return sum((m.cost for m in self.migrations), Cost())
+        """The cost of all migrations, one after the other."""
+        return sum((a.movement.cost for a in self.actions if a.movement), Cost())
