@@ -16,6 +16,10 @@ from msgspec import Struct
 from tachyon.optimize.planners.tasks import Task
 
 
+#: How many tasks that could be next are compared by when they could start.
+WINDOW = 16
+
+
 class Slot(Struct, frozen=True):
     """Where a planner wants a task.
 
@@ -65,12 +69,13 @@ class _Scheduling:
                 children.setdefault(need, []).append(number)
         ready = [self._entry(n) for n, count in enumerate(missing) if not count]
         heapq.heapify(ready)
-        while ready:
-            number = heapq.heappop(ready)[2]
-            entry = self._entry(number)
-            if ready and entry > ready[0]:
-                heapq.heappush(ready, entry)  # its lanes have filled up meanwhile
-                continue
+        window: list[int] = []
+        while ready or window:
+            while ready and (len(window) < WINDOW or ready[0] < self._entry(window[0])):
+                window.append(heapq.heappop(ready)[1])
+                window.sort(key=self._entry)
+            number = min(window, key=lambda n: (-self.slots[n].priority, self._start(n), n))
+            window.remove(number)
             self._place(number)
             for child in children.get(number, ()):
                 missing[child] -= 1
@@ -78,8 +83,8 @@ class _Scheduling:
                     heapq.heappush(ready, self._entry(child))
         return self.placed
 
-    def _entry(self, number: int) -> tuple[float, float, int]:
-        return -self.slots[number].priority, self._start(number), number
+    def _entry(self, number: int) -> tuple[float, int]:
+        return -self.slots[number].priority, number
 
     def _start(self, number: int) -> float:
         """Estimate when a task could start at the earliest."""
