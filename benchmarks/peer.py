@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "17.0.0"
+#: The exact versions of all that it is run with, its tests' packages included.
+CONSTRAINTS = Path(__file__).with_name("peer_constraints.txt")
 
 
 def environment() -> Path:
@@ -28,7 +30,11 @@ def environment() -> Path:
         print(f"installing python-watcher {VERSION} …", file=sys.stderr)
         venv.create(home, with_pip=True, clear=True)
         subprocess.run(
-            [python, "-m", "pip", "install", "-q", f"python-watcher=={VERSION}"], check=True
+            [
+                *(python, "-m", "pip", "install", "-q", "--disable-pip-version-check"),
+                *("-c", CONSTRAINTS, f"python-watcher=={VERSION}"),
+            ],
+            check=True,
         )
     return python
 
