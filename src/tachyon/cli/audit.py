@@ -7,16 +7,19 @@ from typing import Any
 
 import click
 import msgspec
+import yaml
 
 from tachyon.cli.console import output, progress
 from tachyon.cli.report import write_report
 from tachyon.cli.source import read_view, source_options
 from tachyon.cli.tables import show_report
 from tachyon.errors import InvalidInput
+from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
 from tachyon.optimize.audit import AuditReport, run_audit
 from tachyon.optimize.migration import BANDWIDTH_MBIT
 from tachyon.optimize.plugins import Plugins
+from tachyon.optimize.scope import check, evaluate_all
 from tachyon.optimize.strategies.context import Context
 
 
@@ -54,6 +57,13 @@ def audit() -> None:
     metavar="MBIT/S",
     help="Of a migration, for its time.",
 )
+@click.option(
+    "--scope",
+    "scope_file",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Audit scope, JSON or YAML: which hosts, what to leave alone.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random choices.")
 @click.option("--progress/--no-progress", "shown", default=None, help="Default: on terminals.")
 @source_options
@@ -66,6 +76,7 @@ def run(
     html: str | None,
     actions: int,
     bandwidth: float,
+    scope_file: str | None,
     seed: int,
     shown: bool | None,
     **source: Any,
@@ -76,7 +87,14 @@ def run(
     given = parsed(parameters)
     name, view = read_view(file, **source)
     report = execute(
-        view, goal, strategy, given, seed=seed, bandwidth=bandwidth, progress_wanted=shown
+        view,
+        goal,
+        strategy,
+        given,
+        scope=None if scope_file is None else read_scope(scope_file),
+        seed=seed,
+        bandwidth=bandwidth,
+        progress_wanted=shown,
     )
     if html is not None:
         write_report(Path(html), report, name)
@@ -94,11 +112,12 @@ def execute(
     strategy: str | None,
     parameters: dict[str, Any],
     *,
+    scope: Any = None,
     seed: int = 0,
     bandwidth: float = BANDWIDTH_MBIT,
     progress_wanted: bool | None = None,
 ) -> AuditReport:
-    """Run an audit with plug-ins named by the user, with progress on stderr."""
+    """Run an audit with plug-ins named by the user, with progress and warnings on stderr."""
     plugins = Plugins()
     if strategy is not None:
         chosen = plugins.strategy(strategy)
@@ -106,14 +125,33 @@ def execute(
             raise InvalidInput(f"strategy {strategy} serves goal {chosen.goal}, not {goal}")
     else:
         chosen = plugins.strategy_for(goal or "server_consolidation")
+    mask = evaluate_all(scope, Session(view))
+    for warning in mask.warnings:
+        click.echo(f"Warning: scope: {warning}", err=True)
     with progress(chosen.goal, progress_wanted) as step:
         return run_audit(
             view,
             plugins.goal(chosen.goal),
             chosen(parameters),
-            Context(seed=seed, progress=step),
+            Context(
+                scope=mask.providers,
+                consumers=mask.consumers,
+                excluded=mask.excluded,
+                seed=seed,
+                progress=step,
+            ),
             bandwidth_mbit=bandwidth,
         )
+
+
+def read_scope(path: str) -> list[dict[str, Any]]:
+    """Return the audit scope in a file; raises `InvalidInput` and `ScopeInvalid`."""
+    try:
+        return check(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"{path}: is neither JSON nor YAML: {' '.join(str(error).split())}"
+        ) from error
 
 
 def parsed(pairs: tuple[str, ...]) -> dict[str, Any]:
