@@ -66,6 +66,7 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     Attributes:
         weights: the columns that the strategy judged by.
         facts: what the strategy says about its result, e.g. a lower bound.
+        warnings: what people should know: metrics that are missing, instances that had to stay.
         planner: by name; `order`: how it found that the actions can be ordered at all.
         cost: of all migrations, one after the other.
         duration: seconds of the longest way through the plan, by estimates.
@@ -83,6 +84,7 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     indicators: list[Indicator]
     global_efficacy: list[Indicator]
     facts: dict[str, float | str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     planner: str
     order: Order
     migrations: int
@@ -125,7 +127,7 @@ def run_audit(
     )
     planned = perf_counter()
     weights = strategy.weights(view)
-    indicators = goal.efficacy(Subject(session=session, scope=context.scope, weights=weights))
+    indicators = goal.efficacy(Subject.of(session, context, weights))
     pair = _Pair(session, context, weights)
     return AuditReport(
         goal=goal.name,
@@ -139,6 +141,7 @@ def run_audit(
         indicators=indicators,
         global_efficacy=goal.global_efficacy({i.name: i.value for i in indicators}),
         facts=context.facts,
+        warnings=context.warnings,
         planner=planner.name,
         order=plan.order,
         migrations=len(plan.migrations),

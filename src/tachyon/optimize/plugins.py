@@ -54,12 +54,20 @@ class Plugins:
         return found
 
     def strategy_for(self, goal: str) -> type[Strategy]:
-        """Return the first strategy, by name, that serves a goal; raises `PluginNotFound`."""
-        self.goal(goal)
-        for strategy in self.strategies.values():
-            if strategy.goal == goal:
-                return strategy
-        raise PluginNotFound(f"no strategy is installed for goal {goal}", goal=goal)
+        """Return the strategy of an audit that names only a goal; raises `PluginNotFound`."""
+        return self.strategies_for(goal)[0]
+
+    def strategies_for(self, goal: str) -> list[type[Strategy]]:
+        """Return all strategies that serve a goal: the goal's own first, the others by name.
+
+        Raises:
+            PluginNotFound: there is no such goal, or no strategy for it.
+        """
+        first = self.goal(goal).first
+        found = [s for s in self.strategies.values() if s.goal == goal]
+        if not found:
+            raise PluginNotFound(f"no strategy is installed for goal {goal}", goal=goal)
+        return sorted(found, key=lambda s: s.name != first)
 
 
 def _unknown(kind: str, name: str, known: dict[str, Any]) -> PluginNotFound:

@@ -150,6 +150,30 @@ def with_metrics(view: View, measurements: Sequence[Measurement], *, missing: Mi
     )
 
 
+def without_metrics(view: View) -> View:
+    """Return the view with its resource classes only."""
+    width = view.resource_columns
+    if not view.metrics:
+        return view
+
+    def narrowed(array: Any) -> Any:
+        return frozen(np.ascontiguousarray(array[:, :width]))
+
+    inv, c = view.inventories, view.consumers
+    return View(
+        generation=view.generation,
+        classes=view.classes[:width],
+        providers=view.providers,
+        inventories=replace(
+            inv, **{name: narrowed(getattr(inv, name)) for name in inv.__struct_fields__}
+        ),
+        consumers=replace(c, demand=narrowed(c.demand)),
+        used=narrowed(view.used),
+        codes=view.codes,
+        records=view.records,
+    )
+
+
 def _inventories(view: View, capacity: Sequence[F64]) -> Any:
     inv = view.inventories
     amounts = np.column_stack([inv.capacity, *capacity])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from jsonschema import Draft202012Validator
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tachyon.errors import InvalidInput
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import Bool
+from tachyon.optimize.scored import Scored
+from tachyon.optimize.strategies.context import Context, Proposal
 
 COUNT = {"type": "integer", "minimum": 0}
 AMOUNT = {"type": "number", "minimum": 0}
@@ -43,11 +46,76 @@ class Subject(Struct, frozen=True, kw_only=True):
         session: the session after the strategy; its base is what was before.
         scope: P; the providers that the audit is about (None: all).
         weights: the columns that the strategy looked at, with their weights.
+        focus, wanted, scored, proposals: what the strategy left in its context.
     """
 
     session: Session
     scope: Bool | None = None
-    weights: Mapping[str, float]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    focus: Bool | None = None
+    wanted: Bool | None = None
+    scored: Scored | None = None
+    proposals: Sequence[Proposal] = ()
+
+    @classmethod
+    def of(cls, session: Session, context: Context, weights: Mapping[str, float]) -> Subject:
+        """Return what is to be judged after a strategy has run in a session."""
+        return cls(
+            session=session,
+            scope=context.scope,
+            weights=weights,
+            focus=context.focus,
+            wanted=context.wanted,
+            scored=context.scored,
+            proposals=context.proposals,
+        )
+
+    def proposed(self, action_type: str, **parameters: object) -> Bool:
+        """Return by consumer row who is named by proposals of a type with these parameters."""
+        found = np.zeros(self.session.view.consumer_rows, np.bool_)
+        for one in self.proposals:
+            given = one.input_parameters
+            if one.action_type == action_type and one.resource_id is not None:
+                row = self.session.state.find_consumer(one.resource_id)
+                fits = all(given.get(name) == value for name, value in parameters.items())
+                if row is not None and row < found.size and fits:
+                    found[row] = True
+        return found
+
+    def leaving(self) -> Bool:
+        """Return by consumer row who leaves its host: by a move, or a migration that Nova ends."""
+        before, after = self.session.view.consumers.home, self.session.homes()
+        moved: Bool = (before != after) & (before >= 0) & (after >= 0)
+        return moved | self.proposed("migrate")
+
+    def of_type(self, kind: str) -> Bool:
+        """Return which consumers are instances, or volumes."""
+        c, codes = self.session.view.consumers, self.session.view.codes
+        found: Bool = c.alive & (c.type == codes.type.find(kind))
+        return found
+
+    def migrations(self) -> int:
+        """Return how many instances the plan migrates."""
+        return int((self.leaving() & self.of_type("instance")).sum())
+
+    def relieved(self) -> Bool:
+        """Return which hosts of the focus the plan takes an instance from."""
+        homes = self.session.view.consumers.home
+        mask = np.zeros(self.session.view.provider_rows, np.bool_)
+        mask[homes[self.leaving() & self.of_type("instance") & (homes >= 0)]] = True
+        return mask & self.focused()
+
+    def focused(self) -> Bool:
+        """Return the hosts that the strategy found in need of a plan."""
+        if self.focus is None:
+            return np.zeros(self.session.view.provider_rows, np.bool_)
+        return self.focus
+
+    def asked(self) -> Bool:
+        """Return the consumers that the strategy was to move."""
+        if self.wanted is None:
+            return np.zeros(self.session.view.consumer_rows, np.bool_)
+        return self.wanted
 
 
 class Goal(ABC):
@@ -59,6 +127,8 @@ class Goal(ABC):
     name: ClassVar[str]
     display_name: ClassVar[str]
     indicators: ClassVar[tuple[IndicatorSpec, ...]] = ()
+    #: The strategy that an audit of this goal runs where none is named; None: the first by name.
+    first: ClassVar[str | None] = None
 
     @abstractmethod
     def values(self, subject: Subject) -> dict[str, float]:
@@ -67,6 +137,16 @@ class Goal(ABC):
     @abstractmethod
     def global_efficacy(self, values: Mapping[str, float]) -> list[Indicator]:
         """Return the figures that sum the indicators up."""
+
+    def objective(self, values: Mapping[str, float]) -> tuple[float, ...]:
+        """Return by what plans for this goal are compared; the greater tuple is the better plan.
+
+        By default the global efficacies in their order, then the fewest migrations.
+        """
+        return (
+            *(one.value for one in self.global_efficacy(values)),
+            -values.get("instance_migrations_count", 0),
+        )
 
     def efficacy(self, subject: Subject) -> list[Indicator]:
         """Return all indicators.
@@ -99,7 +179,15 @@ class Goal(ABC):
         ]
 
 
-def migrations(session: Session) -> int:
-    """Return how many consumers stand on another host than in the session's base."""
-    before, after = session.view.consumers.home, session.homes()
-    return int(((before != after) & (before >= 0) & (after >= 0)).sum())
+def count(name: str, description: str, *, required: bool = True) -> IndicatorSpec:
+    """Return the indicator of a number of things."""
+    return IndicatorSpec(name=name, description=description, schema=COUNT, required=required)
+
+
+def ratio(name: str, description: str, part: float, whole: float) -> Indicator:
+    """Return a global efficacy in per cent; 0 where there is nothing to count."""
+    value = 100.0 * part / whole if whole else 0.0
+    return Indicator(name=name, description=description, unit="%", value=value)
+
+
+MIGRATIONS = count("instance_migrations_count", "Instances that the plan migrates.")

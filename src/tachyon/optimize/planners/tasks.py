@@ -8,7 +8,7 @@ left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -46,10 +46,17 @@ class Task(Struct, frozen=True, kw_only=True):
 def tasks_of(
     session: Session, effect: Effect, proposals: Iterable[Proposal], bandwidth_mbit: float
 ) -> list[Task]:
-    """Return the tasks of a plan in a feasible sequence."""
-    builder = _Builder(session, effect, bandwidth_mbit)
+    """Return the tasks of a plan in a feasible sequence.
+
+    A proposal to migrate what the session moves is no further task: it says how (`migration_type`).
+    """
+    proposals = list(proposals)
+    moved = {session.state.consumer_uuid(step.row) for step in effect.steps}
+    told = [p for p in proposals if p.action_type == "migrate" and p.resource_id in moved]
+    types = {p.resource_id: str(p.input_parameters["migration_type"]) for p in told}
+    builder = _Builder(session, effect, bandwidth_mbit, types)
     builder.build()
-    for proposal in proposals:
+    for proposal in (p for p in proposals if p not in told):
         builder.add(
             Task(
                 action_type=proposal.action_type,
@@ -63,11 +70,19 @@ def tasks_of(
 
 
 class _Builder:
-    def __init__(self, session: Session, effect: Effect, bandwidth_mbit: float) -> None:
+    def __init__(
+        self,
+        session: Session,
+        effect: Effect,
+        bandwidth_mbit: float,
+        types: Mapping[str | None, str],
+    ) -> None:
         self.session = session
         self.view = session.view
         self.effect = effect
         self.bandwidth = bandwidth_mbit
+        #: Types of migrations that are not those that states suggest, by uuid.
+        self.types = types
         self.tasks: list[Task] = []
         #: Task of each step that is built, and by host row of those that leave and arrive.
         self.at: list[int] = []
@@ -202,7 +217,8 @@ class _Builder:
             copied = migration_cost(kind, resources.get("DISK_GB", 0) * 1024, self.bandwidth)
             cost = Cost(0, copied.seconds)
         else:
-            kind = MIGRATION_TYPE[view.codes.state.value(int(view.consumers.state[step.row])) or ""]
+            state = view.codes.state.value(int(view.consumers.state[step.row])) or ""
+            kind = self.types.get(uuid) or MIGRATION_TYPE[state]
             parameters |= {"migration_type": kind, "source_node": here.name}
             cost = migration_cost(kind, resources.get("MEMORY_MB", 0), self.bandwidth)
         return Task(

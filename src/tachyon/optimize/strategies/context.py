@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from tachyon.errors import Cancelled
 from tachyon.graph.view.columns import Bool
+from tachyon.optimize.scored import Scored
 from tachyon.optimize.strategies.measurements import Measurements
 
 #: Called with (steps done, steps in all, what is being done).
@@ -52,7 +53,8 @@ class Context:
         focus: P; the providers that the strategy found in need of a plan (hot, overloaded, to be
             maintained); goals judge by them. None: it did not say.
         wanted: N; the consumers that the strategy was to move. None: it did not say.
-        cold: uuids of instances that are to be migrated cold though they could be live.
+        scored: the measured load by which the strategy judged; goals judge by the same. None: by
+            the columns of the view.
         proposals: what `propose` was called with, in that order.
     """
 
@@ -78,7 +80,7 @@ class Context:
         self.warnings: list[str] = []
         self.focus: Bool | None = None
         self.wanted: Bool | None = None
-        self.cold: set[str] = set()
+        self.scored: Scored | None = None
         self.proposals: list[Proposal] = []
         self._progress = progress
         self._cancelled = cancelled
@@ -100,7 +102,9 @@ class Context:
 
         Moves, resizes, service states and power states belong into the session; this is for the
         rest (nop, sleep, stop, a retype of a volume, a migration whose host Nova chooses). The
-        planner orders it by its type, after earlier actions on the same resource.
+        planner orders it by its type, after earlier actions on the same resource. To migrate what
+        the session moves in another way than its state suggests (an active instance cold), propose
+        to `migrate` it with that `migration_type` as well: that changes the one migration.
 
         Args:
             action_type: a plug-in of the entry point group `tachyon.actions`.

@@ -97,14 +97,12 @@ class Eligibility:
     def _reasons(
         self, context: Context, states: tuple[str, ...], metadata: bool
     ) -> Mapping[str, Bool]:
-        c, codes = self.view.consumers, self.view.codes
+        c = self.view.consumers
         homes = self.session.homes()
-        # A state that no consumer was ever in has no code, like a consumer without one.
-        able = [code for s in states if (code := codes.state.find(s)) >= 0]
         found = {
             "locked": c.locked,
             "excluded (watcher_exclude)": c.watcher_exclude,
-            "its state does not allow it": ~np.isin(c.state, able),
+            "its state does not allow it": ~np.isin(c.state, self._codes(states)),
             "its host is down": (homes >= 0) & ~self.sources[homes],
             "bound to another member of its affinity group": self._named(
                 self._bound_by_affinity(homes)
@@ -151,6 +149,15 @@ class Eligibility:
         _, at, size = np.unique(c.group[rows], return_inverse=True, return_counts=True)
         bound: list[int] = rows[size[at] > 1].tolist()
         return bound
+
+    def running(self, states: Iterable[str]) -> Bool:
+        """Return which instances on hosts in scope are in some states, movable or not."""
+        found: Bool = self.instances & np.isin(self.view.consumers.state, self._codes(states))
+        return found
+
+    def _codes(self, states: Iterable[str]) -> list[int]:
+        # A state that no consumer was ever in has no code, like a consumer without one.
+        return [code for s in states if (code := self.view.codes.state.find(s)) >= 0]
 
     def why_not(self, row: int) -> list[str]:
         """Return for people why a consumer may not be moved; empty when it may."""

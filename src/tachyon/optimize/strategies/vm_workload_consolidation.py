@@ -16,6 +16,7 @@ from msgspec import Struct
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, Bool
 from tachyon.optimize.folding import hosts_in_use
+from tachyon.optimize.migration import states
 from tachyon.optimize.strategies import options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
@@ -90,10 +91,7 @@ class VMWorkloadConsolidation(Strategy):
         hosts = eligibility.targets | eligibility.reusable
         homes = session.homes()
         # What is stopped uses nothing; only what runs has to be measured.
-        states = session.view.codes.state
-        running = eligibility.instances & np.isin(
-            session.view.consumers.state, [states.find("active"), states.find("paused")]
-        )
+        running = eligibility.running(states(cold=False))
         readings = Readings(self, session, context, hosts, running & hosts[homes])
         unknown = running & ~readings.known("instance_cpu_usage")
         uses = self._uses(session, readings, running)

@@ -1,0 +1,160 @@
+"""`workload_balance`: move instances off hosts whose measured load is at the threshold.
+
+Watcher's Workload Balance Migration Strategy: from the most loaded host, the instance goes that
+brings the host closest to the mean from above; it goes to the least loaded host with room that
+stays below the threshold. One instance an audit by default, for continuous audits; where it finds
+no place, the next best one is tried.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from tachyon.graph.simulation import Session
+from tachyon.graph.view.columns import F64, Bool
+from tachyon.optimize.scored import CLASS_OF, MeasuredLoad, Scored, scored
+from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies.base import Strategy
+from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.hosts import held, on_hosts, physical, share, unmeasured
+from tachyon.optimize.strategies.measurements import MetricNeed
+from tachyon.optimize.strategies.packing import Packer
+from tachyon.optimize.strategies.readings import Readings
+from tachyon.optimize.strategies.release import members
+
+
+class WorkloadBalance(Strategy):
+    """Relieve hosts whose load is at a threshold."""
+
+    name = "workload_balance"
+    display_name = "Workload Balance Migration Strategy"
+    goal = "workload_balancing"
+    schema: ClassVar[options.Schema] = options.parameters(
+        {
+            "metrics": {
+                "description": "The load to be balanced.",
+                "type": "string",
+                "enum": list(CLASS_OF),
+                "default": "instance_cpu_usage",
+            },
+            "threshold": options.threshold(
+                "Share of a host's CPU or memory, in per cent, from which on it is overloaded.",
+                25.0,
+            ),
+            "period": options.period(300),
+            "granularity": options.granularity(),
+            "migration_limit": options.migration_limit(1),
+            "minimum_gain": options.minimum_gain(
+                "Least gain of a migration: by how much lower the destination's load is afterwards "
+                "than the source's was, in per cent of a host."
+            ),
+            "missing_metrics": options.MISSING_METRICS,
+        }
+    )
+
+    def metrics(self) -> tuple[MetricNeed, ...]:
+        """The metric that is to be balanced, of instances."""
+        return (
+            MetricNeed(
+                metric=self.parameters["metrics"],
+                resource_type="instance",
+                period=self.parameters["period"],
+                granularity=self.parameters["granularity"],
+            ),
+        )
+
+    def execute(self, session: Session, context: Context) -> None:
+        """Record moves from overloaded hosts."""
+        eligibility = self.eligibility(session, context, ("active",))
+        hosts = eligibility.targets
+        homes = session.homes()
+        running = eligibility.running(("active",)) & hosts[homes]
+        readings = Readings(self, session, context, hosts, running)
+        metric = self.parameters["metrics"]
+        values = np.where(running, readings.of(metric), 0.0)
+        one = MeasuredLoad(column=f"{metric} (measured)", metric=metric, of_instances=values)
+        context.scored = Scored(view=scored(session, [one]), hosts=hosts, weights={one.column: 1.0})
+        if metric == "instance_cpu_usage":
+            values = values / 100.0 * held(session.view, "VCPU")
+        total = physical(session.view, CLASS_OF[metric])
+        unknown = unmeasured(session, running, values)
+        load = on_hosts(values, homes, session.view.provider_rows)
+        run = _Run(self, session, Packer(eligibility, {}, vacate=True), values, load, total)
+        run.movable = eligibility.movable & running & ~np.isnan(values)
+        # What nobody measured may be at work there, so nothing is brought to such hosts.
+        run.targets = hosts & ~unknown & (total > 0)
+        context.focus = hosts & (run.percent() >= self.parameters["threshold"])
+        run.relieve(context, hosts)
+
+
+class _Run:
+    """Loads as they change; `load` and `total` by provider row in vcpus or MB."""
+
+    movable: Bool
+    targets: Bool
+
+    def __init__(
+        self,
+        strategy: WorkloadBalance,
+        session: Session,
+        packer: Packer,
+        values: F64,
+        load: F64,
+        total: F64,
+    ) -> None:
+        self.parameters = strategy.parameters
+        self.session = session
+        self.packer = packer
+        self.values = values
+        self.load = load
+        self.total = total
+
+    def percent(self) -> F64:
+        """Return each host's load in per cent."""
+        return 100.0 * share(self.load, self.total)
+
+    def relieve(self, context: Context, hosts: Bool) -> None:
+        """Move instances, one after another, until nothing helps or the limit is reached."""
+        limit = self.parameters["migration_limit"]
+        mean = float(self.load[hosts].sum() / max(1, hosts.sum()))
+        homes = self.session.homes().astype(np.int64)
+        standing = members(homes, np.flatnonzero(self.movable), np.flatnonzero(hosts))
+        stuck = np.zeros(hosts.size, np.bool_)
+        made = 0
+        while not limit or made < limit:
+            context.step(made, limit, f"{made} migrations")
+            percent = self.percent()
+            overloaded = hosts & ~stuck & (percent >= self.parameters["threshold"])
+            if not overloaded.any():
+                break
+            source = int(np.flatnonzero(overloaded)[np.argmax(percent[overloaded])])
+            moved = self._move_one(source, standing[source], mean, percent)
+            if moved is None:
+                stuck[source] = True
+                continue
+            # Who was moved once stays: a host that it overloads would send it back.
+            standing[source].remove(moved)
+            made += 1
+
+    def _move_one(self, source: int, standing: list[int], mean: float, percent: F64) -> int | None:
+        """Move one instance off a host; return it, None when no instance finds a place."""
+        rows = np.array(standing, np.int64)
+        delta = self.load[source] - mean - self.values[rows]
+        # Those that leave the host above the mean, the largest of them first; idle ones help none.
+        fitting = (delta >= 0) & (self.values[rows] > 0)
+        order: list[int] = rows[fitting][np.argsort(delta[fitting], kind="stable")].tolist()
+        at = self.packer.rows
+        for row in order:
+            after = self.load[at] + self.values[row]
+            allowed = self.targets[at] & (percent[at] < self.parameters["threshold"])
+            share_after = 100.0 * share(after, self.total[at])
+            allowed &= share_after < self.parameters["threshold"]
+            allowed &= percent[source] - share_after >= self.parameters["minimum_gain"]
+            target = self.packer.place(row, np.where(allowed, percent[at], np.inf))
+            if target >= 0:
+                self.load[source] -= self.values[row]
+                self.load[target] += self.values[row]
+                return row
+        return None
