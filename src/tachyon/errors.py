@@ -30,6 +30,8 @@
     │   ├── DuplicateRecord          duplicate_record          409
     │   ├── MetricsMissing           metrics_missing           409
     │   ├── NoDestination            no_destination            409
+    │   ├── ActionFailed             action_failed             409
+    │   ├── ActionSkipped            action_skipped            409
     │   └── Cancelled                cancelled                 409
     ├── Gone                         gone                      410
     │   ├── SessionExpired           session_expired           410
@@ -325,6 +327,18 @@ class Cancelled(Conflict):
     """Whoever started an audit has called it off."""
 
     code = "cancelled"
+
+
+class ActionFailed(Conflict):
+    """An action of a plan could not do, or did not do, what it should."""
+
+    code = "action_failed"
+
+
+class ActionSkipped(Conflict):
+    """An action has nothing to do: its resource is gone, or already as it should be."""
+
+    code = "action_skipped"
 
 
 class Gone(TachyonError):
