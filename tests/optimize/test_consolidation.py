@@ -41,7 +41,7 @@ def test_it_never_raises_the_number_of_hosts_in_use_nor_beats_the_bound(shape: s
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_host_is_emptied_wholly_or_not_left_by_anything(shape: str) -> None:
     report = audit(cluster(shape, 0), GOAL)
-    left = {a["source"] for a in actions(report) if a["type"] == "migrate"}
+    left = {a["movement"]["source"] for a in actions(report) if a["action_type"] == "migrate"}
     emptied = {h.uuid for h in report.hosts if h.instances_before and not h.instances_after}
     assert left == emptied
 
@@ -56,16 +56,17 @@ def test_released_hosts_are_disabled_before_the_first_instance_leaves_them() -> 
     found = actions(audit(cluster("plain", 2), GOAL))
     disabled: set[str] = set()
     for action in found:
-        if action["type"] == "change_nova_service_state":
-            assert (action["state"], action["disabled_reason"]) == ("disabled", "watcher_disabled")
+        given = action["input_parameters"]
+        if action["action_type"] == "change_nova_service_state":
+            assert (given["state"], given["disabled_reason"]) == ("disabled", "watcher_disabled")
             disabled.add(action["resource_id"])
         else:
-            assert action["source"] in disabled
+            assert action["movement"]["source"] in disabled
 
 
 def test_nothing_is_disabled_on_request() -> None:
     found = actions(audit(cluster("plain", 2), GOAL, {"disable_released": False}))
-    assert {a["type"] for a in found} == {"migrate"}
+    assert {a["action_type"] for a in found} == {"migrate"}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_an_instance_that_must_stay_keeps_its_host_in_use(fields: dict[str, Any]
 def test_without_such_a_reason_the_same_host_is_released() -> None:
     content = small([host("a"), host("b")], [vm("goes", "a"), vm("other", "b", 2)])
     report = audit(content, GOAL)
-    assert [a["type"] for a in actions(report)] == ["change_nova_service_state", "migrate"]
+    assert [a["action_type"] for a in actions(report)] == ["change_nova_service_state", "migrate"]
     assert indicators(report) == {
         "compute_nodes_count": 2,
         "released_compute_nodes_count": 1,
@@ -118,7 +119,7 @@ def test_members_of_an_affinity_group_stay_together_where_they_are() -> None:
         [vm("x", "a", server_group="g"), vm("y", "a", server_group="g"), vm("z", "b", 3)],
         server_groups=[ServerGroup(uuid="g", policy="affinity")],
     )
-    moved = {a["resource_id"] for a in actions(audit(content, GOAL)) if a["type"] == "migrate"}
+    moved = {a["resource_id"] for a in actions(audit(content, GOAL)) if a["action_type"] == "migrate"}
     assert moved == {"z"}
 
 
@@ -137,7 +138,7 @@ def test_instances_leave_a_disabled_host_that_is_up() -> None:
     )
     found = actions(audit(content, GOAL))
     # The operator's own reason stays.
-    assert [(a["type"], a["resource_id"]) for a in found] == [("migrate", "z")]
+    assert [(a["action_type"], a["resource_id"]) for a in found] == [("migrate", "z")]
 
 
 def test_nothing_leaves_a_host_that_is_down() -> None:
@@ -150,7 +151,7 @@ def test_unit_rules_of_destinations_are_kept() -> None:
         uuid="b", name="b", inventories={"VCPU": Inventory(total=8, step_size=2)}
     )
     content = small([host("a"), strict], [vm("odd", "a", 3), vm("y", "b", 4)])
-    moved = {a["resource_id"] for a in actions(audit(content, GOAL)) if a["type"] == "migrate"}
+    moved = {a["resource_id"] for a in actions(audit(content, GOAL)) if a["action_type"] == "migrate"}
     assert moved == {"y"}
 
 
@@ -158,7 +159,7 @@ def test_stopped_instances_migrate_cold_unless_that_is_switched_off() -> None:
     content = small(
         [host("a"), host("b")], [vm("x", "a", state="stopped"), vm("y", "b", 7, locked=True)]
     )
-    kinds = [a.get("migration_type") for a in actions(audit(content, GOAL))]
+    kinds = [a["input_parameters"].get("migration_type") for a in actions(audit(content, GOAL))]
     assert kinds == [None, "cold"]
     assert audit(content, GOAL, {"cold_migration": False}).actions == []
 
@@ -195,8 +196,8 @@ def test_a_scope_is_not_left() -> None:
     assert report.migrations
     assert report.before.hosts == 10
     for action in actions(report):
-        if action["type"] == "migrate":
-            assert {action["source"], action["destination"]} <= inside
+        if action["action_type"] == "migrate":
+            assert {action["movement"]["source"], action["movement"]["destination"]} <= inside
 
 
 def test_the_same_input_gives_the_same_plan() -> None:
