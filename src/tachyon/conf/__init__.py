@@ -8,12 +8,14 @@ from oslo_config import cfg
 
 from tachyon.conf import (
     cinder,
+    collector,
     database,
     default,
     graph,
     ironic,
     keystone,
     maas,
+    notifications,
     nova,
     placement,
     planner,
@@ -34,6 +36,8 @@ GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
     (cinder.GROUP, cinder.OPTIONS),
     (ironic.GROUP, ironic.OPTIONS),
     (maas.GROUP, maas.OPTIONS),
+    (collector.GROUP, collector.OPTIONS),
+    (notifications.GROUP, notifications.OPTIONS),
     *((group, planner.OPTIONS) for group in planner.GROUPS),
 )
 
