@@ -79,7 +79,7 @@ def translated(service: str) -> Iterator[None]:
     """Turn what openstacksdk, keystoneauth and requests raise in the block into our errors."""
     try:
         yield
-    except (ksa.SSLFailure, requests.exceptions.SSLError) as error:
+    except (ksa.SSLError, requests.exceptions.SSLError) as error:
         raise CloudError(f"{service}: no trusted connection: {error}", service=service) from error
     except (ksa.ConnectionError, requests.RequestException) as error:
         raise CloudUnavailable(f"{service} cannot be reached: {error}", service=service) from error

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+import openstack.proxy
 import requests
 from msgspec import Struct
 
@@ -104,8 +105,9 @@ class Service:
     def _discovered(self) -> Any:
         with translated(self.name):
             proxy = self._proxy_of()
-            # One that the catalog lacks is found out here, and not in the middle of the work.
-            if proxy.get_endpoint() is None:
+            # One that the catalog lacks is found out here, and not in the middle of the work. The
+            # proxy of Keystone has a method of this name for something else.
+            if openstack.proxy.Proxy.get_endpoint(proxy) is None:
                 raise CloudUnsupported(
                     f"{self.name}: the catalog has no such endpoint", service=self.name
                 )

@@ -1,0 +1,1 @@
+"""What the emulated services tell on the message bus, and how it gets there."""

@@ -1,0 +1,1 @@
+"""The HTTP APIs of the emulated services: what they answer, in the microversion asked for."""

@@ -1,0 +1,184 @@
+"""Ironic v1: nodes, their power and maintenance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tachyon.openstack.emulator.services.paging import page_of
+from tachyon.openstack.emulator.state.baremetal import Node
+from tachyon.openstack.emulator.times import offset
+from tachyon.openstack.emulator.web import Call, Refused, Route, ServiceType, flag
+
+PREFIX = "/baremetal"
+_LEGACY = "X-OpenStack-Ironic-API-Version"
+
+
+def _root(call: Call) -> Any:
+    version = {
+        "id": "v1",
+        "links": [{"href": f"{call.base}/v1/", "rel": "self"}],
+        "min_version": "1.1",
+        "status": "CURRENT",
+        "version": "1.99",
+    }
+    return {
+        "default_version": version,
+        "description": "Ironic is an OpenStack project which enables the provision and management "
+        "of baremetal machines.",
+        "name": "OpenStack Ironic API",
+        "versions": [version],
+    }
+
+
+def _v1(call: Call) -> Any:
+    base = f"{call.base}/v1"
+    return {
+        "id": "v1",
+        "links": [{"href": f"{base}/", "rel": "self"}],
+        "nodes": [{"href": f"{base}/nodes/", "rel": "self"}],
+        "version": _root(call)["default_version"],
+    }
+
+
+#: Fields of a node that never have a value here, by the API version that brought them.
+_EMPTY: dict[str, tuple[int, Any]] = {
+    "chassis_uuid": (1, None),
+    "console_enabled": (1, False),
+    "driver_info": (1, {}),
+    "instance_info": (1, {}),
+    "instance_uuid": (1, None),
+    "inspection_finished_at": (6, None),
+    "inspection_started_at": (6, None),
+    "reservation": (1, None),
+    "target_provision_state": (1, None),
+    "driver_internal_info": (3, {}),
+    "clean_step": (7, {}),
+    "raid_config": (12, {}),
+    "target_raid_config": (12, {}),
+    "storage_interface": (33, "noop"),
+    "rescue_interface": (38, "no-rescue"),
+    "bios_interface": (40, "no-bios"),
+    "fault": (42, None),
+    "deploy_step": (44, {}),
+    "conductor_group": (46, ""),
+    "automated_clean": (47, None),
+    "protected": (48, False),
+    "protected_reason": (48, None),
+    "conductor": (49, "controller"),
+    "owner": (50, None),
+    "description": (51, None),
+    "allocation_uuid": (52, None),
+    "retired": (61, False),
+    "retired_reason": (61, None),
+    "lessee": (65, None),
+    "network_data": (66, {}),
+    "boot_mode": (75, None),
+    "secure_boot": (75, None),
+}
+
+
+def _node(call: Call, node: Node) -> dict[str, Any]:
+    minor = call.version[1]
+    body: dict[str, Any] = {
+        "created_at": offset(node.created),
+        "driver": "fake-hardware",
+        "extra": node.extra,
+        "last_error": node.last_error,
+        "links": _links(call, node),
+        "maintenance": node.maintenance,
+        "maintenance_reason": node.maintenance_reason,
+        "power_state": node.power_state,
+        "properties": node.properties,
+        "provision_state": node.provision_state,
+        "provision_updated_at": offset(node.created),
+        "target_power_state": node.target_power_state,
+        "updated_at": offset(node.updated),
+        "uuid": node.uuid,
+    }
+    if minor >= 5:
+        body["name"] = node.name
+    if minor >= 21:
+        body["resource_class"] = node.resource_class
+    if minor >= 37:
+        body["traits"] = node.traits
+    return body | {name: value for name, (since, value) in _EMPTY.items() if minor >= since}
+
+
+def _links(call: Call, node: Node) -> list[dict[str, str]]:
+    return [
+        {"href": f"{call.base}/v1/nodes/{node.uuid}", "rel": "self"},
+        {"href": f"{call.base}/nodes/{node.uuid}", "rel": "bookmark"},
+    ]
+
+
+_BRIEF = (
+    "instance_uuid",
+    "links",
+    "maintenance",
+    "name",
+    "power_state",
+    "provision_state",
+    "uuid",
+)
+
+
+def _nodes(call: Call) -> Any:
+    query = call.query
+    found = list(call.cloud.baremetal.nodes.values())
+    if "maintenance" in query:
+        found = [n for n in found if n.maintenance == flag(query["maintenance"])]
+    if "resource_class" in query:
+        found = [n for n in found if n.resource_class == query["resource_class"]]
+    page, marker = page_of(call, found, lambda n: n.uuid)
+    bodies = [_node(call, node) for node in page]
+    fields = query.get("fields")
+    if not (call.path.endswith("/detail") or flag(query.get("detail"))):
+        wanted = fields.split(",") if fields else _BRIEF
+        bodies = [{k: body[k] for k in wanted if k in body} for body in bodies]
+    answer: dict[str, Any] = {"nodes": bodies}
+    if marker is not None:
+        kept = "&".join(f"{k}={v}" for k, v in call.pairs if k != "marker")
+        answer["next"] = f"{call.base}{call.path}?{kept}&marker={marker}"
+    return answer
+
+
+def node_of(call: Call) -> Node:
+    """Return the node that a path names; raises `Refused` (404)."""
+    node = call.cloud.baremetal.find(call.names["node"])
+    if node is None:
+        raise Refused(404, f"Node {call.names['node']} could not be found.")
+    return node
+
+
+def _states(call: Call) -> Any:
+    body = _node(call, node_of(call))
+    kept = ("console_enabled", "last_error", "power_state", "provision_state")
+    more = ("provision_updated_at", "target_power_state", "target_provision_state", "raid_config")
+    return {key: body.get(key) for key in (*kept, *more, "target_raid_config")}
+
+
+def _error(status: int, message: str, _code: str) -> Any:
+    fault = "Client" if status < 500 else "Server"
+    return {"error_message": {"debuginfo": None, "faultcode": fault, "faultstring": message}}
+
+
+READS = (
+    Route("GET", "/", _root, public=True),
+    Route("GET", "/v1", _v1, public=True),
+    Route("GET", "/v1/nodes", _nodes, admin=True),
+    Route("GET", "/v1/nodes/detail", _nodes, admin=True),
+    Route("GET", "/v1/nodes/{node}", lambda call: _node(call, node_of(call)), admin=True),
+    Route("GET", "/v1/nodes/{node}/states", _states, admin=True),
+)
+
+IRONIC = ServiceType(
+    name="ironic",
+    prefix=PREFIX,
+    error=_error,
+    header="baremetal",
+    legacy=_LEGACY,
+    oldest=(1, 1),
+    newest=(1, 99),
+    default=(1, 1),
+    routes=READS,
+)

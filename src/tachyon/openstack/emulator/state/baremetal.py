@@ -1,0 +1,48 @@
+"""Ironic's records, which are MAAS's machines, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+ON, OFF = "power on", "power off"
+
+
+@dataclass(slots=True)
+class Node:
+    """A baremetal node. `hostname` is the compute host on it, None if it is none."""
+
+    uuid: str
+    name: str | None
+    created: datetime
+    updated: datetime
+    power_state: str | None = ON
+    target_power_state: str | None = None
+    provision_state: str = "active"
+    maintenance: bool = False
+    maintenance_reason: str | None = None
+    hostname: str | None = None
+    resource_class: str | None = "baremetal"
+    last_error: str | None = None
+    traits: list[str] = field(default_factory=list)
+    properties: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Baremetal:
+    """All nodes, found by uuid or name."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._names: dict[str, Node] = {}
+
+    def add(self, node: Node) -> None:
+        """Add a node."""
+        self.nodes[node.uuid] = node
+        if node.name is not None:
+            self._names[node.name] = node
+
+    def find(self, name: str) -> Node | None:
+        """Return the node of a uuid or name."""
+        return self.nodes.get(name) or self._names.get(name)
