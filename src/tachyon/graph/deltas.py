@@ -26,18 +26,20 @@ class Move(DeltaBase, tag="MOVE"):
     """Move what a consumer holds on `from_provider` (and its children) to `to_provider`.
 
     `from_provider` must be where the consumer is in the session; None stands for its host there.
+    `overcommit` lets it stand even where inventories have no room for it.
     """
 
     consumer_uuid: Text
     to_provider: Text
     from_provider: Text | None = None
+    overcommit: bool = False
 
 
 class Allocate(DeltaBase, tag="ALLOCATE"):
     """Give a consumer resources on a provider, in addition to what it holds.
 
     A consumer that the graph does not know comes into being in the session, described by the
-    optional fields.
+    optional fields. `overcommit` leaves capacity and unit rules unchecked.
     """
 
     consumer_uuid: Text
@@ -49,6 +51,7 @@ class Allocate(DeltaBase, tag="ALLOCATE"):
     flavor_id: Text | UnsetType = UNSET
     server_group: Text | UnsetType = UNSET
     pinned_az: Text | UnsetType = UNSET
+    overcommit: bool = False
 
 
 class Deallocate(DeltaBase, tag="DEALLOCATE"):

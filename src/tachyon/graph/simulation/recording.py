@@ -40,11 +40,17 @@ def apply(state: VirtualState, delta: Delta) -> tuple[Effect, ...]:
         ProviderNotFound, ConsumerNotFound: a name in the delta is unknown.
         NotPlacedThere: the consumer holds nothing on the provider named.
         InventoryMissing, UnitViolation, CapacityExceeded: the target cannot take it; the error
-            names provider, class, available and required.
+            names provider, class, available and required. Not with `overcommit`, but that an
+            allocation needs an inventory.
         InvalidInput: the delta says nothing, or cannot be understood in this state.
     """
     if type(delta) is Move:
-        return _move(state, delta)
+        try:
+            return _move(state, delta)
+        except (CapacityExceeded, UnitViolation, InventoryMissing):
+            if not delta.overcommit:
+                raise
+            return _force_move(state, delta)
     if isinstance(delta, Allocate):
         return _allocate(state, delta)
     if isinstance(delta, Deallocate):
@@ -124,6 +130,27 @@ def _move_parts(state: VirtualState, row: int, delta: Move, target: int) -> tupl
         raise _same_place(delta)
     settled = settle(state, moved, target, staying)
     return (("place", row, state.set_place(row, settled)),)
+
+
+def _force_move(state: VirtualState, delta: Move) -> tuple[Effect, ...]:
+    """Move without regard to room: each part to the first provider of its old one's type.
+
+    Where the target's tree has none of that type, the part stands on the target itself.
+    """
+    view = state.view
+    row = state.consumer_row(delta.consumer_uuid)
+    target = view.provider_row(delta.to_provider)
+    named = delta.from_provider
+    source = state.home(row) if named is None else view.provider_row(named)
+    moved, staying = _split(state, state.parts(row), source)
+    types = view.tree.types
+    settled: dict[int, dict[int, int]] = {at: dict(held) for at, held in staying}
+    for at, held in moved:
+        goal = next((r for r in view.tree.subtree(target) if types[r] == types[at]), target)
+        mine = settled.setdefault(goal, {})
+        for column, amount in held:
+            mine[column] = mine.get(column, 0) + amount
+    return (("place", row, state.set_place(row, make_parts(settled))),)
 
 
 def _split(state: VirtualState, parts: Parts, source: int) -> tuple[Parts, Parts]:
@@ -222,7 +249,7 @@ def _allocate(state: VirtualState, delta: Allocate) -> tuple[Effect, ...]:
     mine = dict(next((held for at, held in parts if at == target), ()))
     whole = tuple(sorted((c, a + mine.get(c, 0)) for c, a in wanted.items()))
     used = [u - mine.get(c, 0) for c, u in enumerate(state.used_row(target))]
-    problem = check_part(state, (target, whole), used)
+    problem = None if delta.overcommit else check_part(state, (target, whole), used)
     if problem is not None:
         raise problem
     effects: list[Effect] = []

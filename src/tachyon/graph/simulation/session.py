@@ -215,6 +215,10 @@ class Session:
             row for row in arrivals if any(at == provider_row for at, _ in state.parts(row))
         ]
 
+    def arrivals(self) -> list[int]:
+        """Return the rows of consumers that deltas placed, in the order of their last delta."""
+        return list(self._arrival_order())
+
     def _arrival_order(self) -> dict[int, int]:
         """Return the consumers that deltas placed, in the order of their last delta."""
         known = self._arrivals
@@ -283,7 +287,7 @@ class Session:
         consumers: list[int] = []
         targets: list[int] = []
         for candidate in candidates:
-            if not isinstance(candidate, Move):
+            if not isinstance(candidate, Move) or candidate.overcommit:
                 return None
             row = state.consumer_row(candidate.consumer_uuid)
             target = self.view.provider_row(candidate.to_provider)
