@@ -16,6 +16,7 @@ import click
 
 from tachyon.cli.audit import audit
 from tachyon.cli.clusters import export_command, generate_command, import_command
+from tachyon.cli.collector import collector
 from tachyon.cli.graph import graph
 from tachyon.cli.plugins import plugins
 from tachyon.cli.simulate import simulate
@@ -40,6 +41,7 @@ for command in (
     import_command,
     export_command,
     generate_command,
+    collector,
     graph,
     plugins,
 ):
