@@ -212,6 +212,10 @@ class Eligibility:
         """Return for which consumers it depends on others' places where they may go."""
         return ~np.array(self._quiet, np.bool_)[rows]
 
+    def shut(self, row: int) -> None:
+        """Take `open` back."""
+        self.targets[row] = False
+
     def refused_now(self, row: int) -> Bool | None:
         """Return the hosts that other consumers' places rule out; None where there is no rule."""
         found: Bool | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from tachyon.graph.simulation import Session
@@ -65,3 +67,13 @@ def share(amount: F64, of: F64) -> F64:
     """Return a / b, 0 where b is 0: a host without the resource is not loaded."""
     found: F64 = np.divide(amount, of, out=np.zeros(amount.shape), where=of > 0)
     return found
+
+
+def rows_by_name(
+    session: Session, types: Iterable[str], scope: Bool | None = None
+) -> dict[str, int]:
+    """Return the rows of providers of some types by name, within a scope if one is given."""
+    mask = session.mask(types=types)
+    if scope is not None:
+        mask &= scope
+    return {session.view.provider_at(row).name: row for row in np.flatnonzero(mask).tolist()}

@@ -54,6 +54,12 @@ RELEASE_GAIN = minimum_gain(
     "every host with more than ten instances."
 )
 
+#: What strategies that migrate nothing of their own accord take and do not heed.
+UNHEEDED: Mapping[str, Schema] = {
+    "migration_limit": {**migration_limit(), "description": "Has no meaning here."},
+    "minimum_gain": minimum_gain("Has no meaning here."),
+}
+
 MISSING_METRICS: Schema = {
     "description": "What to do about resources without a value of a metric: leave_out takes "
     "nothing from and brings nothing to such hosts, and does not move such instances; fail ends "

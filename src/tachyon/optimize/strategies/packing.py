@@ -115,6 +115,12 @@ class Packer:
         self._allowed.clear()
         self.open[self.position[row]] = True
 
+    def shut(self, row: int) -> None:
+        """Take `admit` back."""
+        self.eligibility.shut(row)
+        self._allowed.clear()
+        self.open[self.position[row]] = False
+
     def _has_units(self, column: int) -> bool:
         """Tell whether unit rules of a class can refuse what any consumer holds of it."""
         inv = self.session.view.inventories

@@ -216,8 +216,7 @@ class _Run:
                 if self.packer.move(member, row):
                     return row
                 self.session.undo()
-            self.packer.open[at] = False
-            eligibility.targets[row] = False
+            self.packer.shut(row)
         return -1
 
     def consolidate(self, hosts: Bool) -> None:

@@ -1,0 +1,204 @@
+"""`storage_capacity_balance`: take volumes from pools that are too full to others.
+
+Spec storage-capacity-balance. A pool is too full when the used share of its capacity is at the
+threshold. It gives volumes without snapshots, detached ones first, then attached ones that are not
+bootable, then the rest, small ones first, until it is below the threshold. Each goes to the pool
+with the largest free share that stays below the threshold and serves the volume's type; where none
+serves it, to one for whose backend there is a type that is else alike (a retype).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from msgspec import Struct
+
+from tachyon.errors import Conflict
+from tachyon.graph.deltas import Move
+from tachyon.graph.entities import Flavor, ResourceProvider
+from tachyon.graph.simulation import Session
+from tachyon.optimize.folding import fold
+from tachyon.optimize.scored import Scored
+from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies.base import Strategy
+from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.volumes import (
+    Volume,
+    backend_of,
+    gigabytes,
+    serves,
+    twin_type,
+    volume_types,
+    volumes,
+    why_fixed,
+)
+
+
+class _Pool(Struct, kw_only=True):
+    """A pool and what is used of it while volumes move; capacities in GB."""
+
+    row: int
+    record: ResourceProvider
+    backend: ResourceProvider | None
+    total: float
+    free: float
+
+    @property
+    def used(self) -> float:
+        """The used share."""
+        return (self.total - self.free) / self.total
+
+
+class StorageCapacityBalance(Strategy):
+    """Take volumes from full pools to others."""
+
+    name = "storage_capacity_balance"
+    display_name = "Storage Capacity Balance Strategy"
+    goal = "workload_balancing"
+    models = ("storage",)
+    schema: ClassVar[options.Schema] = options.parameters(
+        {
+            "volume_threshold": options.threshold(
+                "Used share of a pool's capacity, in per cent, from which on it is too full.",
+                80.0,
+                most=100.0,
+            ),
+            "migration_limit": options.migration_limit(),
+            "minimum_gain": options.minimum_gain(
+                "Least gain of a migration: the size of the volume, in GB."
+            ),
+        }
+    )
+
+    def execute(self, session: Session, context: Context) -> None:
+        """Record moves of volumes between pools, and propose retypes."""
+        threshold = self.parameters["volume_threshold"] / 100.0
+        pools = self._pools(session, context)
+        full = [pool for pool in pools.values() if pool.used >= threshold]
+        mask = np.zeros(session.view.provider_rows, np.bool_)
+        mask[[pool.row for pool in full]] = True
+        context.focus = mask
+        if "DISK_GB" in session.view.class_index:
+            judged = np.zeros(session.view.provider_rows, np.bool_)
+            judged[list(pools)] = True
+            context.scored = Scored(view=fold(session).view, hosts=judged, weights={"DISK_GB": 1.0})
+        others = [pool for pool in pools.values() if pool.used < threshold]
+        if not full or not others:
+            return
+        self._relieve(session, context, full, others, threshold)
+
+    def _pools(self, session: Session, context: Context) -> dict[int, _Pool]:
+        """Return the pools that count by row: in scope, in service, with known capacity."""
+        mask = session.mask(types=["pool"])
+        if context.scope is not None:
+            mask &= context.scope
+        found: dict[int, _Pool] = {}
+        unknown = []
+        for row in np.flatnonzero(mask).tolist():
+            record, backend = session.view.provider_at(row), backend_of(session, row)
+            capability = record.extra.get("pool_name", record.name.partition("#")[2])
+            if {record.name, capability} & set(self.options.ex_pools):
+                continue
+            if backend is not None and (backend.state != "up" or backend.status != "enabled"):
+                continue
+            total = gigabytes(record.extra.get("total_capacity_gb"))
+            free = gigabytes(record.extra.get("free_capacity_gb"))
+            if not total or free is None:
+                unknown.append(record.name)
+                continue
+            found[row] = _Pool(row=row, record=record, backend=backend, total=total, free=free)
+        if unknown:
+            context.warnings.append(f"pools of unknown capacity are left out: {', '.join(unknown)}")
+        return found
+
+    def _relieve(
+        self,
+        session: Session,
+        context: Context,
+        full: list[_Pool],
+        others: list[_Pool],
+        threshold: float,
+    ) -> None:
+        types = volume_types(session)
+        by_pool: dict[int, list[Volume]] = {}
+        for volume in volumes(session, context):
+            if self._goes(session, volume):
+                by_pool.setdefault(volume.pool, []).append(volume)
+        limit, made = self.parameters["migration_limit"], 0
+        for pool in full:
+            for volume in sorted(by_pool.get(pool.row, ()), key=_turn):
+                if pool.used < threshold or (limit and made >= limit):
+                    break
+                context.step(made, limit, f"{made} volumes")
+                if self._migrate(session, volume, others, threshold, types) or self._retype(
+                    context, volume, others, threshold, types
+                ):
+                    pool.free += volume.size
+                    made += 1
+
+    def _goes(self, session: Session, volume: Volume) -> bool:
+        snapshots = volume.record.extra.get("snapshots")
+        return (
+            not snapshots
+            and volume.size > 0
+            and volume.size >= self.parameters["minimum_gain"]
+            and why_fixed(session, volume) is None
+        )
+
+    @staticmethod
+    def _fitting(volume: Volume, others: list[_Pool], threshold: float) -> list[_Pool]:
+        """Return the pools that stay below the threshold, the freest first."""
+        found = [p for p in others if p.free - volume.size > (1.0 - threshold) * p.total]
+        return sorted(found, key=lambda p: (-p.free / p.total, p.row))
+
+    def _migrate(
+        self,
+        session: Session,
+        volume: Volume,
+        others: list[_Pool],
+        threshold: float,
+        types: dict[str, Flavor],
+    ) -> bool:
+        for pool in self._fitting(volume, others, threshold):
+            if not serves(volume, pool.record, pool.backend, types):
+                continue
+            try:
+                session.record(Move(consumer_uuid=volume.record.uuid, to_provider=pool.record.uuid))
+            except Conflict:
+                # Provisioned to the brim, whatever is free.
+                continue
+            pool.free -= volume.size
+            return True
+        return False
+
+    def _retype(
+        self,
+        context: Context,
+        volume: Volume,
+        others: list[_Pool],
+        threshold: float,
+        types: dict[str, Flavor],
+    ) -> bool:
+        for pool in self._fitting(volume, others, threshold):
+            wanted = twin_type(volume, pool.record, pool.backend, types)
+            if wanted is None:
+                continue
+            context.propose(
+                "volume_migrate",
+                volume.record.uuid,
+                {
+                    "migration_type": "retype",
+                    "destination_type": wanted,
+                    "resource_name": volume.record.name or volume.record.uuid,
+                },
+            )
+            pool.free -= volume.size
+            return True
+        return False
+
+
+def _turn(volume: Volume) -> tuple[int, int, int]:
+    """Return when it is a volume's turn: detached, attached, attached and bootable; small first."""
+    attached = volume.record.status == "in-use"
+    return (attached + (attached and bool(volume.record.bootable)), volume.size, volume.row)

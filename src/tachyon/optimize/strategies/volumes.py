@@ -1,0 +1,165 @@
+"""What strategies need to know of volumes and pools, read from the records of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from tachyon.graph.entities import Consumer, Flavor, ResourceProvider
+from tachyon.graph.simulation import Session
+from tachyon.graph.view.columns import Bool
+from tachyon.optimize.strategies.context import Context
+
+#: Status of volumes that Cinder migrates or retypes.
+MOVABLE = ("available", "in-use")
+#: The type that Cinder gives volumes for which nobody chose one.
+DEFAULT_TYPE = "__DEFAULT__"
+_BACKEND = "volume_backend_name"
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """A volume as strategies see it; `size` in GB, `type_name` None where it has no type."""
+
+    row: int
+    pool: int
+    record: Consumer
+    size: int
+    type_name: str | None
+
+    @property
+    def attached(self) -> bool:
+        """Tell whether an instance uses it."""
+        return bool(self.record.attachments)
+
+
+def volumes(session: Session, context: Context) -> list[Volume]:
+    """Return the placed volumes in scope that are not excluded, in row order."""
+    view = session.view
+    c = view.consumers
+    mask: Bool = c.alive & (c.type == view.codes.type.find("volume")) & (session.homes() >= 0)
+    mask &= ~c.locked & ~c.watcher_exclude
+    for limit, wanted in ((context.consumers, True), (context.excluded, False)):
+        if limit is not None:
+            mask &= limit if wanted else ~limit
+    column = view.class_index.get("DISK_GB")
+    found = []
+    for row in np.flatnonzero(mask).tolist():
+        pool = int(session.state.home(row))
+        if context.scope is not None and not context.scope[pool]:
+            continue
+        record = view.consumer_at(row)
+        size = 0 if column is None else int(c.demand[row, column])
+        found.append(
+            Volume(
+                row=row, pool=pool, record=record, size=size, type_name=_type_name(session, record)
+            )
+        )
+    return found
+
+
+def why_fixed(session: Session, volume: Volume) -> str | None:
+    """Return why Cinder would not migrate or retype a volume; None when it would."""
+    if volume.record.status not in MOVABLE:
+        return f"its status is {volume.record.status}"
+    if volume.record.extra.get("migration_status") not in (None, "none", "success"):
+        return f"its last migration: {volume.record.extra['migration_status']}"
+    for attachment in volume.record.attachments:
+        row = session.state.find_consumer(attachment.consumer_uuid)
+        if row is None or session.state.is_new(row):
+            continue
+        state = session.view.codes.state.value(int(session.view.consumers.state[row]))
+        if state not in ("active", "paused"):
+            return f"its instance is {state}"
+    return None
+
+
+def _type_name(session: Session, record: Consumer) -> str | None:
+    named = record.extra.get("volume_type")
+    if isinstance(named, str) and named:
+        return named
+    flavor = session.view.flavor(record.flavor_id)
+    return record.flavor_id if flavor is None else flavor.name or flavor.id
+
+
+def volume_types(session: Session) -> dict[str, Flavor]:
+    """Return the volume types by name: those that a storage host serves or that name a backend."""
+    view = session.view
+    served = {
+        name
+        for p in view.providers.record
+        if p is not None and p.type == "storage"
+        for name in p.extra.get("volume_types", ())
+    }
+    found = {}
+    for key in view.records["flavor"]:
+        flavor = view.flavor(key)
+        if flavor is not None and (flavor.name in served or _BACKEND in flavor.extra_specs):
+            found[flavor.name or flavor.id] = flavor
+    return found
+
+
+def backend_of(session: Session, pool: int) -> ResourceProvider | None:
+    """Return the storage host of a pool."""
+    parent = session.view.provider_at(pool).parent_uuid
+    row = -1 if parent is None else session.view.providers.index.get(parent, -1)
+    return session.view.providers.record[row] if row >= 0 else None
+
+
+def backend_name(pool: ResourceProvider, backend: ResourceProvider | None) -> str:
+    """Return the name by which types ask for a pool's backend (`host@backend#pool`)."""
+    named = pool.extra.get(_BACKEND) or (backend.extra.get(_BACKEND) if backend else None)
+    return str(named or pool.name.partition("@")[2].partition("#")[0])
+
+
+def serves(
+    volume: Volume,
+    pool: ResourceProvider,
+    backend: ResourceProvider | None,
+    types: dict[str, Flavor],
+) -> bool:
+    """Tell whether a pool can hold a volume with the type that it has."""
+    name = volume.type_name
+    if name in (None, DEFAULT_TYPE):
+        return True
+    if backend is not None and name in backend.extra.get("volume_types", ()):
+        return True
+    asked = types[name].extra_specs.get(_BACKEND) if name in types else None
+    return asked is None or asked == backend_name(pool, backend)
+
+
+def twin_type(
+    volume: Volume,
+    pool: ResourceProvider,
+    backend: ResourceProvider | None,
+    types: dict[str, Flavor],
+) -> str | None:
+    """Return the type that asks for the pool's backend and is else like the volume's."""
+    mine = types.get(volume.type_name or "")
+    specs = _other_specs(mine)
+    for name, flavor in sorted(types.items()):
+        asked = flavor.extra_specs.get(_BACKEND)
+        if (
+            name != volume.type_name
+            and asked == backend_name(pool, backend)
+            and _other_specs(flavor) == specs
+        ):
+            return name
+    return None
+
+
+def _other_specs(flavor: Flavor | None) -> dict[str, str]:
+    specs = flavor.extra_specs if flavor is not None else {}
+    return {key: value for key, value in specs.items() if key != _BACKEND}
+
+
+def gigabytes(value: Any) -> float | None:
+    """Return a capacity that a pool reports; None for what is no number (`infinite`, `unknown`)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return found if np.isfinite(found) and found >= 0 else None
