@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -31,7 +31,13 @@ from tachyon.openstack.collectors.instances import (
     unknown_consumer,
 )
 from tachyon.openstack.collectors.marks import STALE, doubtful
-from tachyon.openstack.collectors.placement import GENERATION, Held, Provider, read_providers
+from tachyon.openstack.collectors.placement import (
+    GENERATION,
+    Held,
+    Provider,
+    doubts,
+    read_providers,
+)
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.mapping import compute as mapping
 from tachyon.openstack.mapping.answers import MISSHAPEN, Answer
@@ -117,7 +123,7 @@ class _Round:
             self.known,
             {uuid for allocations in doubted.values() for uuid in allocations},
         )
-        self._ask_for_lost(doubted, held)
+        self._ask_for_doubtful(doubted, held)
         providers = [*self._hosts(held), *self._others(held)]
         hosts = Hosts.of(providers)
         consumers = self._consumers(held, hosts)
@@ -133,18 +139,26 @@ class _Round:
         cluster.availability_zones = _zones(cluster)
         return Reading(cluster=cluster, missing=self.missing, disagreements=self.counted)
 
-    def _ask_for_lost(self, doubted: Mapping[str, Allocations], held: Held) -> None:
-        """Ask for consumers that stood where Placement does not have them any more.
+    def _ask_for_doubtful(self, events: Iterable[str], held: Held) -> None:
+        """Ask for consumers of which the last known allocations may be no more.
 
-        An event that came while the last synchronisation ran may have kept it from noting where a
-        consumer went, on a provider that has not changed since.
+        Besides `doubts` that is whoever is not found any more where an event had it: one that came
+        while the last synchronisation ran may have kept it from noting where the consumer went, on
+        a provider that has not changed since.
         """
+        uuids = {mapping.host_name(h): h["id"] for h in self.answers.hypervisors}
+        hosts = {
+            s["id"]: uuids.get(s.get("OS-EXT-SRV-ATTR:host") or "") for s in self.answers.servers
+        }
         found = {c for consumers in held.allocations.values() for c in consumers}
-        lost = [uuid for uuid in doubted if uuid not in found]
-        outcomes = self.cloud.gather(lambda uuid: queries.allocations_of(self.cloud, uuid), lost)
-        for consumer, outcome in zip(lost, outcomes, strict=True):
+        asked = sorted(doubts(held, hosts) | {uuid for uuid in events if uuid not in found})
+        outcomes = self.cloud.gather(lambda uuid: queries.allocations_of(self.cloud, uuid), asked)
+        for consumer, outcome in zip(asked, outcomes, strict=True):
             if isinstance(outcome, CloudError):
-                raise outcome
+                self.missing.append(consumer)
+                continue
+            for consumers in held.allocations.values():
+                consumers.pop(consumer, None)
             for provider, allocation in outcome.items():
                 held.allocations.setdefault(provider, {})[consumer] = allocation["resources"]
 

@@ -24,6 +24,8 @@ from tachyon.openstack.mapping.answers import Answer
 CONSUMER_TYPES = ("instance", "migration", "unknown")
 #: Member of the `extra` of an instance of which Placement holds nothing, though Nova has a host.
 CLAIMED = "claimed"
+#: Ends the uuid of what is held for a server elsewhere without a migration to hold it.
+ASIDE = ":aside"
 #: In these states Nova may name a host while nothing is held there (yet).
 _UNPLACED_STATES = frozenset({"building", "error", "shelved_offloaded"})
 
@@ -85,7 +87,7 @@ def place(
             marks[CLAIMED] = True
     if aside:
         # On behalf of the migration, or left behind by an evacuation that has none any more.
-        name = next(iter(moving), f"{server['id']}:aside")
+        name = next(iter(moving), server["id"] + ASIDE)
         moving[name] = {**moving.get(name, {}), **aside}
     kept = hosts.storable(own)
     if host is not None and kept != own:

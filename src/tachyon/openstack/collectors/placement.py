@@ -1,8 +1,10 @@
 """Placement's providers: asked one by one only where their generation moved.
 
-Placement raises a provider's generation with every change of its inventories, traits and
-allocations. The graph remembers the generation last read in `extra["placement_generation"]` of the
-provider, so that a collector that was restarted need not ask again either.
+Placement raises a provider's generation when its inventories or traits change, and when
+allocations are written that name it. The graph remembers the generation last read in
+`extra["placement_generation"]` of the provider, so that a collector that was restarted need not ask
+again either. What raises no generation (allocations that are deleted, or taken off a provider that
+is not named any more) shows in what Nova says; `doubts` names the consumers to ask for.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from tachyon.errors import CloudError, CloudNotFound
 from tachyon.graph.entities import Resources
 from tachyon.graph.view import View
 from tachyon.openstack.collectors import queries
-from tachyon.openstack.collectors.instances import CLAIMED, CONSUMER_TYPES
+from tachyon.openstack.collectors.instances import ASIDE, CLAIMED, CONSUMER_TYPES
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.mapping.answers import Answer
 
@@ -40,12 +42,13 @@ class Provider(Struct, frozen=True):
 class Held(Struct):
     """What Placement says of all providers.
 
-    `allocations` is by provider and consumer; `failed` are providers that could not be asked,
-    whose allocations are the last known ones.
+    `allocations` is by provider and consumer. `asked` are the providers that were asked now; those
+    of all others are the last known ones, as of `failed`, which could not be asked.
     """
 
     providers: dict[str, Provider] = field(default_factory=dict)
     allocations: dict[str, dict[str, Resources]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     failed: dict[str, CloudError] = field(default_factory=dict)
 
 
@@ -89,12 +92,40 @@ def read_providers(
             held.failed[uuid] = outcome
         else:
             held.providers[uuid], held.allocations[uuid] = outcome
+            held.asked.add(uuid)
     last = _known_allocations(known)
     for uuid, provider in by_uuid.items():
         if uuid not in held.providers:
             held.providers[uuid] = Provider(listed=provider, generation=provider["generation"])
             held.allocations[uuid] = last.get(uuid, {})
     return held
+
+
+def doubts(held: Held, hosts: Mapping[str, str | None]) -> set[str]:
+    """Return the consumers whose last known allocations may be no more.
+
+    Args:
+        held: of `read_providers`.
+        hosts: of each server, None where it has none.
+    """
+
+    def root(provider: str) -> str:
+        found = held.providers.get(provider)
+        return found.listed.get("root_provider_uuid") or provider if found else provider
+
+    places: dict[bool, dict[str, set[str]]] = {True: {}, False: {}}
+    for provider, consumers in held.allocations.items():
+        at = places[provider in held.asked]
+        for consumer in consumers:
+            at.setdefault(consumer, set()).add(root(provider))
+    names = set(hosts.values())
+    doubtful: set[str] = set()
+    for consumer, known in places[False].items():
+        read = places[True].get(consumer, set())
+        elsewhere = {r for r in read - known if r in names}
+        if hosts.get(consumer) is None or (elsewhere and known & names):
+            doubtful.add(consumer)
+    return doubtful
 
 
 def _known_at(known: View, uuid: str) -> Any:
@@ -127,7 +158,7 @@ def _known_allocations(known: View) -> dict[str, dict[str, Resources]]:
     for row in np.flatnonzero(columns.alive & np.isin(columns.type, codes)).tolist():
         # What was only reckoned from a flavor is reckoned anew.
         if CLAIMED not in (columns.extra[row] or ""):
-            consumer = columns.uuid[row]
+            consumer = columns.uuid[row].removesuffix(ASIDE)
             for provider, resources in known.allocations(row).items():
                 held.setdefault(provider, {})[consumer] = resources
     return held

@@ -83,6 +83,8 @@ class CollectorService:
             shutdown_timeout=2.0,
             max_body=1024,
         )
+        # A second collector on the same port is a mistake.
+        self._server.reuse_port = False
         self._serving = threading.Thread(target=self._server.serve, name="tachyon-serve")
         self._beginning = threading.Thread(target=self._begin, name="tachyon-begin", daemon=True)
 
