@@ -62,7 +62,7 @@ def test_a_mistake_ends_in_one_line(cluster_path: Path, arguments: list[str], me
 
 def test_plugins_lists_goals_and_strategies() -> None:
     listed = msgspec.json.decode(tachyon("plugins", "--format", "json").out)
-    assert [g["name"] for g in listed["goals"]] == ["server_consolidation", "workload_balancing"]
+    assert {g["name"] for g in listed["goals"]} >= {"server_consolidation", "workload_balancing"}
     assert {s["name"] for s in listed["strategies"]} >= {"consolidation", "standard_deviation"}
     assert listed["broken"] == {}
     assert "migration_limit" in tachyon("plugins").out

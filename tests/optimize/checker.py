@@ -18,7 +18,9 @@ from tachyon.graph.cluster_file import ClusterFile, MetricSeries
 from tachyon.graph.entities import Consumer, ResourceProvider
 
 LIVE = {"active", "paused"}
-COLD = {"stopped"}
+#: Nova stops an active instance for a cold migration, and starts it again.
+COLD = {"stopped", "active"}
+HOSTS = {"compute", "pool", "baremetal"}
 
 
 def loads_of(series: MetricSeries, content: ClusterFile) -> dict[str, float]:
@@ -79,16 +81,16 @@ class Replay:
 
     def root(self, uuid: str) -> ResourceProvider:
         provider = self.providers[uuid]
-        while provider.type != "compute" and provider.parent_uuid is not None:
+        while provider.type not in HOSTS and provider.parent_uuid is not None:
             provider = self.providers[provider.parent_uuid]
         return provider
 
     def host_of(self, consumer: str) -> str | None:
         hosts = {self.root(p).uuid for p in self.allocations[consumer]}
-        compute = sorted(h for h in hosts if self.providers[h].type == "compute")
-        if len(compute) > 1:
-            raise AssertionError(f"{consumer} stands on {compute}")
-        return compute[0] if compute else (sorted(hosts)[0] if hosts else None)
+        found = sorted(h for h in hosts if self.providers[h].type in HOSTS)
+        if len(found) > 1:
+            raise AssertionError(f"{consumer} stands on {found}")
+        return found[0] if found else (sorted(hosts)[0] if hosts else None)
 
     def run(self, actions: list[dict[str, Any]]) -> Replay:
         self._check_graph(actions)
@@ -146,6 +148,10 @@ class Replay:
         before = len(self.problems)
         if action["movement"] is not None:
             self._depart(action)
+        elif action["action_type"] == "migrate":
+            self._schedule(action)
+        elif action["action_type"] == "stop":
+            self._check_untouchable(self.consumers[action["resource_id"]])
         elif action["action_type"] == "change_nova_service_state":
             self._service(action)
         elif action["action_type"] == "resize":
@@ -168,6 +174,25 @@ class Replay:
         if state == "enabled" and not (host.disabled_reason or "").startswith("watcher_"):
             self._bad(f"{host.name} was not disabled by us")
         self.status[host.uuid] = state
+
+    def _schedule(self, action: dict[str, Any]) -> None:
+        """An instance goes where Nova's scheduler wants; here it leaves the stage."""
+        uuid = action["resource_id"]
+        source = self.place[uuid]
+        if (
+            source is None
+            or self.providers[source].name != (action["input_parameters"]["source_node"])
+        ):
+            self._bad(f"{uuid} is on {source}")
+            return
+        if "destination_node" in action["input_parameters"]:
+            self._bad(f"{uuid} has a destination, but no movement")
+        self._check_instance(self.consumers[uuid], action)
+        if self.status[source] != "disabled":
+            self._bad(f"the scheduler may choose {source} again")
+        self._account(self.allocations[uuid], -1)
+        self.allocations[uuid] = {}
+        self.place[uuid] = None
 
     def _depart(self, action: dict[str, Any]) -> None:
         """An instance starts to migrate: from here on it is on both hosts."""
@@ -208,21 +233,30 @@ class Replay:
         self.moved[uuid] += 1
 
     def _check_instance(self, consumer: Consumer, action: dict[str, Any]) -> None:
-        if consumer.type != "instance":
+        self._check_untouchable(consumer)
+        if consumer.type == "volume":
+            if action["action_type"] != "volume_migrate":
+                self._bad(f"{consumer.uuid} is a volume")
+            if consumer.status not in {"available", "in-use"}:
+                self._bad(f"volume {consumer.uuid} is {consumer.status}")
+            return
+        if action["action_type"] != "migrate":
             self._bad(f"{consumer.uuid} is a {consumer.type}")
-        if consumer.locked or consumer.watcher_exclude:
-            self._bad(f"{consumer.uuid} is locked or excluded")
         kind = action["input_parameters"]["migration_type"]
         allowed = LIVE if kind == "live" else COLD
         if consumer.state not in allowed:
             self._bad(f"{consumer.uuid} is {consumer.state}: no {kind} one")
+
+    def _check_untouchable(self, consumer: Consumer) -> None:
+        if consumer.locked or consumer.watcher_exclude:
+            self._bad(f"{consumer.uuid} is locked or excluded")
 
     def _check_host(
         self, consumer: Consumer, source: ResourceProvider, target: ResourceProvider
     ) -> None:
         if source.state != "up":
             self._bad(f"source {source.name} is down")
-        if target.type != "compute":
+        if target.type != source.type or target.type not in HOSTS:
             self._bad(f"{target.name} is a {target.type}")
         if target.state != "up" or self.status[target.uuid] != "enabled" or target.maintenance:
             self._bad(f"{target.name} is out of service")
@@ -293,7 +327,7 @@ class Replay:
             for name, amount in resources.items():
                 after[name] += amount
             root = self.root(provider)
-            if root.type == "compute" and root.uuid != target:
+            if root.type in HOSTS and root.uuid != target:
                 self._bad(f"{consumer.uuid} still holds something on {root.name}")
         if {k: v for k, v in before.items() if v} != {k: v for k, v in after.items() if v}:
             self._bad(f"{consumer.uuid} held {dict(before)}, holds {dict(after)}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from tachyon.graph.cluster_file import ClusterFile
@@ -18,6 +20,8 @@ from tachyon.graph.view.measured import measure, with_metrics
 from tachyon.optimize.audit import AuditReport, run_audit
 from tachyon.optimize.plugins import Plugins
 from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.measurements import Measurements
+from tachyon.optimize.strategies.options import StrategyOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = ROOT / "tests" / "data" / "openstack-capture"
@@ -59,6 +63,65 @@ def audit(
 ) -> AuditReport:
     strategy = PLUGINS.strategy_for(goal)(parameters)
     return run_audit(view_of(content), PLUGINS.goal(goal), strategy, context)
+
+
+def run(
+    content: ClusterFile,
+    name: str,
+    parameters: dict[str, Any] | None = None,
+    metrics: Mapping[str, Mapping[str, float]] | None = None,
+    options: StrategyOptions | None = None,
+    **surroundings: Any,
+) -> AuditReport:
+    """Run a strategy by its name with its own planner.
+
+    Args:
+        content: the cluster.
+        name: of the strategy.
+        parameters: of the audit.
+        metrics: values by uuid (hosts or instances) by the name of the need; None: what the
+            cluster's own series say.
+        options: of the operator.
+        surroundings: for the context.
+    """
+    view = view_of(content)
+    strategy = PLUGINS.strategy(name)(parameters, options)
+    if metrics is not None:
+        surroundings["measurements"] = measured(view, metrics)
+    context = Context(**surroundings)
+    planner = PLUGINS.planner(strategy.planner)()
+    return run_audit(view, PLUGINS.goal(strategy.goal), strategy, context, planner=planner)
+
+
+def measured(view: View, metrics: Mapping[str, Mapping[str, float]]) -> Measurements:
+    found = {}
+    for name, values in metrics.items():
+        of_hosts = name.startswith("host_")
+        index = view.providers.index if of_hosts else view.consumers.index
+        rows = view.provider_rows if of_hosts else view.consumer_rows
+        found[name] = np.full(rows, np.nan)
+        for uuid, value in values.items():
+            found[name][index[uuid]] = value
+    return Measurements(found)
+
+
+def steps(report: AuditReport) -> list[tuple[Any, ...]]:
+    """The plan in short: type, resource, and what tells it apart."""
+    found: list[tuple[Any, ...]] = []
+    for action in report.actions:
+        given = action.input_parameters
+        if action.action_type in ("migrate", "volume_migrate"):
+            to = given.get("destination_node") or given.get("destination_type")
+            found.append((given["migration_type"], action.resource_id, to))
+        elif action.action_type in ("change_nova_service_state", "change_node_power_state"):
+            found.append((given["state"], action.resource_id))
+        else:
+            found.append((action.action_type, action.resource_id))
+    return found
+
+
+def indicators(report: AuditReport) -> dict[str, float]:
+    return {i.name: i.value for i in report.indicators}
 
 
 def actions(report: AuditReport) -> list[dict[str, Any]]:

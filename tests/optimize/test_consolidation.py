@@ -119,7 +119,9 @@ def test_members_of_an_affinity_group_stay_together_where_they_are() -> None:
         [vm("x", "a", server_group="g"), vm("y", "a", server_group="g"), vm("z", "b", 3)],
         server_groups=[ServerGroup(uuid="g", policy="affinity")],
     )
-    moved = {a["resource_id"] for a in actions(audit(content, GOAL)) if a["action_type"] == "migrate"}
+    moved = {
+        a["resource_id"] for a in actions(audit(content, GOAL)) if a["action_type"] == "migrate"
+    }
     assert moved == {"z"}
 
 
@@ -151,7 +153,9 @@ def test_unit_rules_of_destinations_are_kept() -> None:
         uuid="b", name="b", inventories={"VCPU": Inventory(total=8, step_size=2)}
     )
     content = small([host("a"), strict], [vm("odd", "a", 3), vm("y", "b", 4)])
-    moved = {a["resource_id"] for a in actions(audit(content, GOAL)) if a["action_type"] == "migrate"}
+    moved = {
+        a["resource_id"] for a in actions(audit(content, GOAL)) if a["action_type"] == "migrate"
+    }
     assert moved == {"y"}
 
 

@@ -1,0 +1,145 @@
+"""Every plan of every strategy is feasible in every prefix, says the independent checker."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tachyon.errors import NoDestination
+from tachyon.graph.cluster_file import ClusterFile
+from tachyon.graph.generator import generate
+from tachyon.optimize.audit import AuditReport
+from tests.optimize.checker import Replay
+from tests.optimize.clusters import PLUGINS, SHAPES, actions, cluster, run
+
+#: Metrics by what draws a value for them.
+DRAWN = {
+    "host_cpu_usage": (0.0, 100.0),
+    "host_ram_usage": (0.0, 2e8),
+    "host_outlet_temp": (20.0, 50.0),
+    "host_inlet_temp": (15.0, 35.0),
+    "host_airflow": (100.0, 700.0),
+    "host_power": (100.0, 600.0),
+    "instance_cpu_usage": (0.0, 100.0),
+    "instance_ram_usage": (0.0, 8000.0),
+    "instance_l3_cache_usage": (0.0, 1e8),
+    "instance_l3_cache_usage over two periods": (0.0, 1e8),
+}
+
+
+def drawn(content: ClusterFile, seed: int, lacking: float = 0.03) -> dict[str, dict[str, float]]:
+    """Values for all metrics; some resources have none."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, dict[str, float]] = {}
+    for name, (low, high) in DRAWN.items():
+        of_hosts = name.startswith("host_")
+        cluster = content.cluster
+        uuids = [
+            x.uuid
+            for x in (cluster.providers if of_hosts else cluster.consumers)
+            if x.type == ("compute" if of_hosts else "instance")
+        ]
+        values = rng.uniform(low, high, len(uuids))
+        known = rng.random(len(uuids)) >= lacking
+        found[name] = {u: float(v) for u, v, k in zip(uuids, values, known, strict=True) if k}
+    return found
+
+
+def asked(content: ClusterFile, name: str, rng: random.Random) -> dict[str, Any] | None:
+    """Parameters of a strategy with values that matter; None where it has no work here."""
+    hosts = [p.name for p in content.cluster.providers if p.type == "compute"]
+    pools = [p.name for p in content.cluster.providers if p.type == "pool"]
+    if name == "host_maintenance":
+        return {
+            "maintenance_node": rng.choice(hosts),
+            "disable_live_migration": rng.random() < 0.3,
+            "disable_cold_migration": rng.random() < 0.3,
+        }
+    if name == "zone_migration":
+        given: dict[str, Any] = {
+            "compute_nodes": [{"src_node": h} for h in rng.sample(hosts, 3)],
+            "with_attached_volume": True,
+            "priority": {"compute": "mem_size", "project": [], "storage": "size"},
+        }
+        if pools:
+            source, target = rng.sample(pools, 2)
+            given["storage_pools"] = [{"src_pool": source, "dst_pool": target}]
+        return given
+    if name == "actuator":
+        return {"actions": [{"action_type": "nop", "input_parameters": {"message": "x"}}]}
+    if name == "node_resource_consolidation":
+        return {"host_choice": rng.choice(["auto", "specify"])}
+    if name in ("workload_balance", "outlet_temperature", "noisy_neighbor"):
+        return {"migration_limit": 0}
+    if name == "workload_stabilization":
+        return {
+            "metrics": ["instance_cpu_usage", "instance_ram_usage"],
+            "host_choice": rng.choice(["cycle", "retry", "fullsearch"]),
+            "retry_count": 3,
+        }
+    if name == "storage_capacity_balance":
+        return {"volume_threshold": 40.0}
+    return {}
+
+
+STRATEGIES = [n for n in PLUGINS.strategies if n not in ("dummy_with_resize", "rebalance")]
+
+
+def check(content: ClusterFile, report: AuditReport, seed: int) -> None:
+    plan = actions(report)
+    assert Replay(content).run(plan).problems == []
+    assert Replay(content).explore(plan, random.Random(seed)).problems == []
+    # The most that its graph lets run side by side.
+    eager = Replay(content).explore(plan, random.Random(seed), eager=True)
+    assert eager.problems == []
+    if eager.moved:
+        assert max(eager.moved.values()) == 1 or report.order != "net"
+
+
+def trial(content: ClusterFile, name: str, seed: int) -> AuditReport | None:
+    """Run a strategy and check its plan; None where it says that there can be none."""
+    rng = random.Random(f"{name} {seed}")
+
+    try:
+        report = run(content, name, asked(content, name, rng), drawn(content, seed))
+    except NoDestination:
+        return None
+    check(content, report, seed)
+    return report
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("shape", [s for s in SHAPES if "measured" not in s])
+def test_every_prefix_of_every_strategys_plan_is_feasible(shape: str, name: str) -> None:
+    trial(cluster(shape, 7), name, 7)
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(10))
+def test_no_plan_breaks_a_rule_over_a_thousand_generated_clusters(part: int) -> None:
+    planned = 0
+    for seed in range(part * 100, part * 100 + 100):
+        rng = random.Random(seed)
+        content = generate(
+            rng.randint(3, 14),
+            rng.randint(5, 70),
+            seed,
+            skew=rng.choice([0.0, 0.5, 1.0]),
+            load=rng.uniform(0.2, 0.9),
+            zones=rng.randint(1, 3),
+            aggregates=rng.randint(0, 3),
+            server_groups=rng.randint(0, 10),
+            nested=rng.choice([0, 0, 0, 2]),
+            disabled=rng.choice([0.0, 0.2]),
+            down=rng.choice([0.0, 0.1]),
+            pools=rng.choice([0, 4]),
+            volumes=rng.choice([0, 20]),
+        )
+        for name in STRATEGIES:
+            report = trial(content, name, seed)
+            planned += bool(report and report.actions)
+    assert planned > 500
