@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from tachyon.conf import (
+    api,
     cinder,
     collector,
     database,
@@ -30,6 +31,7 @@ GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
     (sessions.GROUP, sessions.OPTIONS),
     (graph.GROUP, graph.OPTIONS),
     (database.GROUP, database.OPTIONS),
+    (api.GROUP, api.OPTIONS),
     (keystone.GROUP, keystone.OPTIONS),
     (nova.GROUP, nova.OPTIONS),
     (placement.GROUP, placement.OPTIONS),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import sqlalchemy as sa
@@ -74,6 +74,20 @@ class Collection(Generic[R]):
                 ident=ident,
             )
         return found[0]
+
+    def lock(self, ident: str | int) -> R:
+        """Return a live record that nobody else changes before this transaction ends.
+
+        For use inside `Objects.atomically`; raises `RecordNotFound`.
+        """
+
+        def read(connection: sa.Connection) -> R:
+            record = self.get(ident)
+            row = sa.select(self._table.c.id).where(self._table.c.id == record.id)
+            connection.execute(row.with_for_update())
+            return self.get(record.id)
+
+        return self._database.write(read)
 
     def find(
         self,
@@ -278,10 +292,12 @@ class Collection(Generic[R]):
 
     def _identities(self, text: str) -> Iterable[sa.ColumnElement[bool]]:
         columns = self._table.c
+        if "\0" in text:  # in no column, and PostgreSQL does not even compare with it
+            return
         if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_ID:
             yield columns.id == int(text)
         if self.kind.has_uuid:
-            yield columns.uuid == text
+            yield columns.uuid == _canonical(text)
         if self.kind.named:
             yield columns.name == text
             if self.kind.folds_case:
@@ -396,6 +412,14 @@ class Collection(Generic[R]):
             expected=msgspec.to_builtins(expected),
             found=msgspec.to_builtins(values),
         )
+
+
+def _canonical(text: str) -> str:
+    """Return a uuid in the form in which it is kept, another text as it is."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text
 
 
 def _columns(kind: Kind[Any]) -> list[sa.Column[Any]]:

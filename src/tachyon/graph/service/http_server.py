@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ class _Request(cheroot.HTTPRequest):
         number = line[:3]
         fallback = "internal_error" if number >= "500" else "bad_request"
         reason = msg or line[4:]
-        body = msgspec.json.encode(ErrorDocument(Problem(_CODES.get(number, fallback), reason, {})))
+        body = self.server.error_document(_CODES.get(number, fallback), reason)
         self.close_connection = True
         head = (
             f"{self.server.protocol} {line}\r\nContent-Type: application/json\r\n"
@@ -103,8 +104,20 @@ class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
 
 
+#: Makes the body of an error from its code and its reason.
+ErrorDocuments = Callable[[str, str], bytes]
+
+
+def error_document(code: str, reason: str) -> bytes:
+    """Return an error as the Tachyon API sends it."""
+    return msgspec.json.encode(ErrorDocument(Problem(code, reason, {})))
+
+
 class HttpServer(wsgi.Server):
-    """A threaded HTTP/1.1 server with kept-alive connections; times in seconds."""
+    """A threaded HTTP/1.1 server with kept-alive connections; times in seconds.
+
+    `error_document` makes the bodies of answers to what never became a request.
+    """
 
     ConnectionClass = _Connection
 
@@ -118,6 +131,7 @@ class HttpServer(wsgi.Server):
         timeout: float,
         shutdown_timeout: float,
         max_body: int,
+        error_document: ErrorDocuments = error_document,
     ) -> None:
         super().__init__(
             address,
@@ -127,6 +141,7 @@ class HttpServer(wsgi.Server):
             server_name="tachyon",
             reuse_port=True,
         )
+        self.error_document = error_document
         self.timeout = timeout
         self.shutdown_timeout = shutdown_timeout
         self.keep_alive_conn_limit = connections

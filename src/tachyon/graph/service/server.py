@@ -6,12 +6,8 @@ Called by the command line through `serve`; other WSGI servers go by `wsgi`.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import socket
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,17 +17,13 @@ from oslo_config import cfg
 from tachyon import conf as options
 from tachyon.errors import ConfigurationError, TachyonError
 from tachyon.graph.service.application import WSGI, application
-from tachyon.graph.service.http_server import HttpServer
 from tachyon.graph.service.identity import Guard, KeystoneGuard, NoGuard, check_noauth
 from tachyon.graph.service.model import Model
 from tachyon.graph.service.options import Options
+from tachyon.graph.service.processes import Listening, Process, Supervisor, reserve
 from tachyon.graph.store import open_store
 
 LOG = logging.getLogger(__name__)
-
-#: Seconds before a process that died is started again; doubles up to `_SLOWEST`.
-_SOONEST, _SLOWEST = 0.5, 30.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(
@@ -80,14 +72,23 @@ def running(store_url: str, *, port: int = 0, config_file: str | None = None) ->
     """
     conf = _configured(config_file, {"store_url": store_url, "port": port})
     guard = guard_of(conf)
-    with _reserve(conf.service.host, conf.service.port) as reserved:
-        taken = reserved.getsockname()[1]
-        process = _Process(conf, guard, taken, shared=False)
+    with reserve(conf.service.host, conf.service.port) as reserved:
+        listening = _listening(conf, reserved)
+        process = Process(listening, _Worker(conf, guard, shared=False))
         process.start()
         try:
-            yield _url(conf.service.host, taken)
+            yield listening.url
         finally:
             process.stop()
+
+
+def _listening(conf: cfg.ConfigOpts, reserved: socket.socket) -> Listening:
+    service = conf.service
+    return Listening.of(
+        service,
+        port=reserved.getsockname()[1],
+        max_body=max(service.max_body, service.max_bulk_body),
+    )
 
 
 def _configured(config_file: str | None, given: dict[str, Any]) -> cfg.ConfigOpts:
@@ -101,10 +102,6 @@ def _configured(config_file: str | None, given: dict[str, Any]) -> cfg.ConfigOpt
     return conf
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def run(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> None:
     """Serve as a configuration says; see `serve`."""
     service = conf.service
@@ -113,13 +110,16 @@ def run(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> Non
         raise ConfigurationError("a database in memory belongs to one process; set workers = 1")
     # Once, before anybody serves: processes that start together need not race for it.
     open_store(service.store_url).close()
-    with _reserve(service.host, service.port) as reserved:
-        port = reserved.getsockname()[1]
-        url = _url(service.host, port)
+    with reserve(service.host, service.port) as reserved:
+        listening = _listening(conf, reserved)
         if service.workers == 1:
-            _Process(conf, guard, port, shared=False).run(lambda: _announce(url, ready))
+            process = Process(listening, _Worker(conf, guard, shared=False))
+            process.run(lambda: _announce(listening.url, ready))
         else:
-            _Supervisor(conf, guard, port).run(lambda: _announce(url, ready))
+            supervisor = Supervisor(
+                listening, lambda: _Worker(conf, guard, shared=True), service.workers
+            )
+            supervisor.run(lambda: _announce(listening.url, ready))
 
 
 def guard_of(conf: cfg.ConfigOpts) -> Guard:
@@ -159,157 +159,20 @@ def _announce(url: str, ready: Callable[[str], None] | None) -> None:
         ready(url)
 
 
-def _reserve(host: str, port: int) -> socket.socket:
-    """Hold a port without listening on it, so that every process of ours finds the same."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    reserved = socket.socket(family, kind, protocol)
-    try:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind(address)
-    except OSError as error:
-        reserved.close()
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {error}") from error
-    return reserved
+class _Worker:
+    """A model, the application that serves it, and the sweeps beside."""
 
-
-class _Process:
-    """One serving process."""
-
-    def __init__(self, conf: cfg.ConfigOpts, guard: Guard, port: int, *, shared: bool) -> None:
-        service = conf.service
-        self._pause = service.shutdown_timeout
-        self._stop = threading.Event()
-        self._model, app = build(conf, guard, shared=shared)
-        self._server = HttpServer(
-            (service.host, port),
-            app,
-            threads=service.threads,
-            connections=service.connections,
-            timeout=service.timeout,
-            shutdown_timeout=service.shutdown_timeout,
-            max_body=max(service.max_body, service.max_bulk_body),
-        )
-        self._serving = threading.Thread(
-            target=self._server.serve, name="tachyon-serve", daemon=True
-        )
-        self._interval = service.sweep_interval
+    def __init__(self, conf: cfg.ConfigOpts, guard: Guard, *, shared: bool) -> None:
+        self._interval = conf.service.sweep_interval
+        self._ended = threading.Event()
+        self._model, self.app = build(conf, guard, shared=shared)
 
     def start(self) -> None:
-        """Begin to serve; returns when the service can be reached."""
-        self._server.prepare()
-        self._serving.start()
-        start_sweeper(self._model, self._interval, self._stop)
+        start_sweeper(self._model, self._interval, self._ended)
 
-    def run(self, ready: Callable[[], None]) -> None:
-        """Serve until a signal says to stop."""
-        _on_signals(self._stop.set)
-        self.start()
-        ready()
-        try:
-            while not self._stop.wait(1.0):
-                if not self._serving.is_alive():
-                    raise RuntimeError("the thread that accepts connections died")
-        finally:
-            self.stop()
+    def stopping(self) -> None:
+        self._ended.set()
+        self._model.stop()
 
     def stop(self) -> None:
-        """Finish the requests under way, then close everything."""
-        self._stop.set()
-        self._model.stop()
-        self._server.stop()
-        self._serving.join(timeout=self._pause)
         self._model.store.close()
-
-
-class _Supervisor:
-    """Several serving processes on one port, each started again when it dies."""
-
-    def __init__(self, conf: cfg.ConfigOpts, guard: Guard, port: int) -> None:
-        self._conf = conf
-        self._guard = guard
-        self._port = port
-        self._stopping = threading.Event()
-        self._children: dict[int, float] = {}
-        self._pause = _SOONEST
-
-    def run(self, ready: Callable[[], None]) -> None:
-        """Keep the processes running until told to stop."""
-        _on_signals(self._stop)
-        told, tell = os.pipe()
-        for _ in range(self._conf.service.workers):
-            self._fork(tell)
-        threading.Thread(target=self._await_all, args=(told, ready), daemon=True).start()
-        while self._children:
-            try:
-                child, _ = os.wait()
-            except ChildProcessError:
-                break
-            started = self._children.pop(child, time.monotonic())
-            if self._stopping.is_set():
-                continue
-            self._pause = (
-                _SOONEST
-                if time.monotonic() - started > _SLOWEST
-                else min(self._pause * 2, _SLOWEST)
-            )
-            LOG.error("process %d died; another starts in %g s", child, self._pause)
-            if not self._stopping.wait(self._pause):
-                self._fork(tell)
-
-    def _await_all(self, told: int, ready: Callable[[], None]) -> None:
-        """Call `ready` when each process has written its byte: it can be reached."""
-        for _ in range(self._conf.service.workers):
-            os.read(told, 1)
-        if not self._stopping.is_set():
-            ready()
-
-    def _fork(self, tell: int) -> None:
-        # Held back, so that the child never runs the handlers of its parent.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        child = os.fork()
-        if child == 0:
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-        else:
-            self._children[child] = time.monotonic()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        if child == 0:
-            self._work(tell)
-
-    def _work(self, tell: int) -> None:
-        """Serve, and end this process: a child never returns to what its parent was doing."""
-        status = 1
-        try:
-            _Process(self._conf, self._guard, self._port, shared=True).run(lambda: _tell(tell))
-            status = 0
-        except TachyonError as error:
-            LOG.error("%s", error)
-        except Exception:
-            LOG.exception("a serving process failed")
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-
-    def _stop(self) -> None:
-        self._stopping.set()
-        for child in list(self._children):
-            try:
-                os.kill(child, signal.SIGTERM)
-            except ProcessLookupError:
-                continue
-
-
-def _tell(pipe: int) -> None:
-    os.write(pipe, b".")
-
-
-def _on_signals(stop: Callable[[], None]) -> None:
-    def handle(_number: int, _frame: Any) -> None:
-        stop()
-
-    for number in _SIGNALS:
-        signal.signal(number, handle)

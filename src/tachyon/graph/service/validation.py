@@ -161,7 +161,7 @@ def _free_values(part: Any, path: str = "") -> Problems:
     for name in _FREE.get(cls, ()):
         value = getattr(part, name)
         if value and value is not msgspec.UNSET:
-            yield from _unfit(value, f"{path}{name}", 0)
+            yield from unfit(value, f"{path}{name}", 0)
     for name in _INSIDE.get(cls, ()):
         value = getattr(part, name)
         if not isinstance(value, list):
@@ -171,7 +171,8 @@ def _free_values(part: Any, path: str = "") -> Problems:
             yield from _free_values(item, f"{path}{name}[{position}].")
 
 
-def _unfit(value: Any, path: str, depth: int) -> Problems:
+def unfit(value: Any, path: str, depth: int) -> Problems:
+    """Yield (path, reason) of what no JSON text could keep, and of what is nested too deeply."""
     if depth > DEEPEST:
         yield path, f"is nested more than {DEEPEST} levels deep"
     elif isinstance(value, dict):
@@ -179,10 +180,10 @@ def _unfit(value: Any, path: str, depth: int) -> Problems:
             if not isinstance(key, str):
                 yield path, f"has a key that is no string: {str(key)[:40]}"
                 continue
-            yield from _unfit(item, f"{path}.{key[:255]}", depth + 1)
+            yield from unfit(item, f"{path}.{key[:255]}", depth + 1)
     elif isinstance(value, list):
         for position, item in enumerate(value):
-            yield from _unfit(item, f"{path}[{position}]", depth + 1)
+            yield from unfit(item, f"{path}[{position}]", depth + 1)
     elif isinstance(value, float):
         if not isfinite(value):
             yield path, f"is {value}, which JSON has no number for"

@@ -1,0 +1,1 @@
+"""What the API's operations do, a file per noun."""
