@@ -43,12 +43,14 @@ class Held(Struct):
     """What Placement says of all providers.
 
     `allocations` is by provider and consumer. `asked` are the providers that were asked now; those
-    of all others are the last known ones, as of `failed`, which could not be asked.
+    of all others are the last known ones, as of `failed`, which could not be asked. `entangled` are
+    servers on their way and their migrations, whose parts the graph has changed round.
     """
 
     providers: dict[str, Provider] = field(default_factory=dict)
     allocations: dict[str, dict[str, Resources]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
+    entangled: set[str] = field(default_factory=set)
     failed: dict[str, CloudError] = field(default_factory=dict)
 
 
@@ -84,7 +86,7 @@ def read_providers(
         )
         return provider, {c: a["resources"] for c, a in found["allocations"].items()}
 
-    held = Held()
+    held = Held(entangled=_entangled(known))
     for uuid, outcome in zip(moved, cloud.gather(ask, moved), strict=True):
         if isinstance(outcome, CloudNotFound):
             del by_uuid[uuid]
@@ -123,7 +125,8 @@ def doubts(held: Held, hosts: Mapping[str, str | None]) -> set[str]:
     for consumer, known in places[False].items():
         read = places[True].get(consumer, set())
         elsewhere = {r for r in read - known if r in names}
-        if hosts.get(consumer) is None or (elsewhere and known & names):
+        moved = elsewhere and known & names
+        if hosts.get(consumer) is None or moved or consumer in held.entangled:
             doubtful.add(consumer)
     return doubtful
 
@@ -162,3 +165,13 @@ def _known_allocations(known: View) -> dict[str, dict[str, Resources]]:
             for provider, resources in known.allocations(row).items():
                 held.setdefault(provider, {})[consumer] = resources
     return held
+
+
+def _entangled(known: View) -> set[str]:
+    columns = known.consumers
+    code = known.codes.type.find("migration")
+    found: set[str] = set()
+    for row in np.flatnonzero(columns.alive & (columns.type == code)).tolist():
+        consumer = known.consumer_at(row)
+        found |= {consumer.uuid, consumer.extra.get("instance", consumer.uuid)}
+    return found
