@@ -1,4 +1,4 @@
-"""Start one server by hand: ``python -m tests.servers {postgresql,mariadb,neo4j}``."""
+"""Start one server by hand: ``python -m tests.servers {postgresql,mariadb,neo4j,rabbitmq}``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.neo4j import Neo4j
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import Server
+from tests.servers.rabbitmq import RabbitMQ
 
-_SERVERS: dict[str, type[Server]] = {kind.name: kind for kind in (PostgreSQL, MariaDB, Neo4j)}
+_SERVERS: dict[str, type[Server]] = {
+    kind.name: kind for kind in (PostgreSQL, MariaDB, Neo4j, RabbitMQ)
+}
 
 
 def main() -> None:

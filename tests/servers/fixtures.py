@@ -14,6 +14,7 @@ from tests.servers.databases import create_database, drop_database, empty_neo4j
 from tests.servers.mariadb import MariaDB
 from tests.servers.neo4j import Neo4j
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +35,13 @@ def mariadb_url() -> Iterator[str]:
 def neo4j_url() -> Iterator[str]:
     """Bolt URL of a Neo4j server without authentication."""
     with Neo4j() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """URL of a message broker for oslo.messaging."""
+    with RabbitMQ() as server:
         yield server.url
 
 
