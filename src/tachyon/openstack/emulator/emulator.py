@@ -20,14 +20,16 @@ from tachyon.openstack.emulator.durations import Durations
 from tachyon.openstack.emulator.faults import Fault, Faults
 from tachyon.openstack.emulator.loading import load
 from tachyon.openstack.emulator.notifications.bus import Bus, Notification
-from tachyon.openstack.emulator.services.cinder import CINDER
+from tachyon.openstack.emulator.services.control import CONTROL
 from tachyon.openstack.emulator.services.ironic import IRONIC
 from tachyon.openstack.emulator.services.keystone import KEYSTONE
+from tachyon.openstack.emulator.services.maas import API_KEY, MAAS
 from tachyon.openstack.emulator.services.nova import NOVA
 from tachyon.openstack.emulator.services.placement import PLACEMENT
+from tachyon.openstack.emulator.services.volume_actions import CINDER
 from tachyon.openstack.emulator.web import application
 
-SERVICES = (KEYSTONE, NOVA, PLACEMENT, CINDER, IRONIC)
+SERVICES = (KEYSTONE, NOVA, PLACEMENT, CINDER, IRONIC, MAAS, CONTROL)
 #: What `clouds.yaml` calls the emulated cloud.
 NAME = "emulated"
 _MAX_BODY = 16 * 2**20
@@ -132,6 +134,16 @@ class Emulator:
     def auth_url(self) -> str:
         """Keystone's address."""
         return f"{self.url}/identity/v3"
+
+    @property
+    def maas_url(self) -> str:
+        """MAAS's address."""
+        return f"{self.url}/MAAS"
+
+    @property
+    def maas_key(self) -> str:
+        """The API key of MAAS's user."""
+        return API_KEY
 
     def clouds(self, user: str = "admin") -> str:
         """Return the text of a clouds.yaml with this cloud, as one of its users."""

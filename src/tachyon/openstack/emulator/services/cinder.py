@@ -12,9 +12,7 @@ from tachyon.openstack.emulator.web import (
     Call,
     Refused,
     Route,
-    ServiceType,
     flag,
-    wrapped_error,
 )
 
 PREFIX = "/volume"
@@ -298,15 +296,4 @@ READS = (
     Route("GET", f"{_P}/attachments", _attachments),
     Route("GET", f"{_P}/attachments/detail", _attachments),
     Route("GET", f"{_P}/snapshots/detail", lambda call: {"snapshots": []}),
-)
-
-CINDER = ServiceType(
-    name="cinder",
-    prefix=PREFIX,
-    error=wrapped_error,
-    header="volume",
-    oldest=(3, 0),
-    newest=(3, 71),
-    default=(3, 0),
-    routes=READS,
 )

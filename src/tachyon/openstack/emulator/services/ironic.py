@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tachyon.openstack.emulator.notifications.ironic import Teller
+from tachyon.openstack.emulator.operations.node import maintain, switch
 from tachyon.openstack.emulator.services.paging import page_of
-from tachyon.openstack.emulator.state.baremetal import Node
+from tachyon.openstack.emulator.services.requester import requester_of
+from tachyon.openstack.emulator.state.baremetal import OFF, ON, Node
 from tachyon.openstack.emulator.times import offset
 from tachyon.openstack.emulator.web import Call, Refused, Route, ServiceType, flag
 
@@ -157,18 +160,60 @@ def _states(call: Call) -> Any:
     return {key: body.get(key) for key in (*kept, *more, "target_raid_config")}
 
 
+def _set_power(call: Call) -> Any:
+    node = node_of(call)
+    wanted = call.member("target")
+    if wanted not in (ON, OFF):
+        raise Refused(400, f"Invalid target power state: {wanted}")
+    if node.target_power_state is not None:
+        raise Refused(409, f"Node {node.uuid} is locked by host controller.")
+    call.cloud.begin(switch(call.cloud, requester_of(call), node, wanted))
+
+
+def _set_maintenance(call: Call) -> Any:
+    reason = call.body.get("reason") if isinstance(call.body, dict) else None
+    maintain(call.cloud, requester_of(call), node_of(call), reason, on=True)
+
+
+def _unset_maintenance(call: Call) -> Any:
+    maintain(call.cloud, requester_of(call), node_of(call), None, on=False)
+
+
+def _patch(call: Call) -> Any:
+    """Change `extra` or `properties` by a JSON patch of whole members."""
+    node = node_of(call)
+    teller = Teller(call.cloud, requester_of(call))
+    teller.changed("start", node)
+    for change in call.body or []:
+        member, _, key = str(change.get("path", "")).strip("/").partition("/")
+        if member not in {"extra", "properties"} or not key:
+            raise Refused(400, f"'/{member}' is an internal attribute and can not be updated")
+        found = node.extra if member == "extra" else node.properties
+        if change.get("op") == "remove":
+            found.pop(key, None)
+        else:
+            found[key] = change.get("value")
+    node.updated = call.cloud.now()
+    teller.changed("end", node)
+    return _node(call, node)
+
+
 def _error(status: int, message: str, _code: str) -> Any:
     fault = "Client" if status < 500 else "Server"
     return {"error_message": {"debuginfo": None, "faultcode": fault, "faultstring": message}}
 
 
-READS = (
+ROUTES = (
     Route("GET", "/", _root, public=True),
     Route("GET", "/v1", _v1, public=True),
     Route("GET", "/v1/nodes", _nodes, admin=True),
     Route("GET", "/v1/nodes/detail", _nodes, admin=True),
     Route("GET", "/v1/nodes/{node}", lambda call: _node(call, node_of(call)), admin=True),
     Route("GET", "/v1/nodes/{node}/states", _states, admin=True),
+    Route("PUT", "/v1/nodes/{node}/states/power", _set_power, status=202, admin=True),
+    Route("PUT", "/v1/nodes/{node}/maintenance", _set_maintenance, status=202, admin=True),
+    Route("DELETE", "/v1/nodes/{node}/maintenance", _unset_maintenance, status=202, admin=True),
+    Route("PATCH", "/v1/nodes/{node}", _patch, admin=True),
 )
 
 IRONIC = ServiceType(
@@ -180,5 +225,5 @@ IRONIC = ServiceType(
     oldest=(1, 1),
     newest=(1, 99),
     default=(1, 1),
-    routes=READS,
+    routes=ROUTES,
 )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tachyon.openstack.emulator.services import catalogue, hypervisors, servers
+from tachyon.openstack.emulator.services import (
+    administration,
+    catalogue,
+    hypervisors,
+    server_actions,
+    servers,
+)
 from tachyon.openstack.emulator.web import Call, Route, ServiceType, wrapped_error
 
 PREFIX = "/compute"
@@ -85,5 +91,5 @@ NOVA = ServiceType(
     oldest=(2, 1),
     newest=(2, 104),
     default=(2, 1),
-    routes=READS,
+    routes=(*READS, *server_actions.ROUTES, *administration.ROUTES),
 )

@@ -60,11 +60,14 @@ class Placement:
     def __init__(self) -> None:
         self.providers: dict[str, Provider] = {}
         self.holders: dict[str, Holder] = {}
+        self._below: dict[str, list[Provider]] = {}
 
     def add(self, provider: Provider) -> None:
         """Add a provider; its parent is there already."""
         parent = self.providers.get(provider.parent or "")
         provider.root = parent.root if parent is not None else provider.uuid
+        if parent is not None:
+            self._below.setdefault(provider.root, []).append(provider)
         self.providers[provider.uuid] = provider
 
     def provider(self, uuid: str) -> Provider:
@@ -73,6 +76,10 @@ class Placement:
             return self.providers[uuid]
         except KeyError:
             raise Refused(404, f"No resource provider with uuid {uuid} found") from None
+
+    def below(self, root: str) -> list[Provider]:
+        """Return all providers below the root of a tree."""
+        return self._below.get(root, [])
 
     def held_by(self, uuid: str) -> Held:
         """Return what a consumer holds, {} if it is not known."""
