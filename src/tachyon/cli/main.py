@@ -14,12 +14,16 @@ from collections.abc import Sequence
 
 import click
 
+from tachyon.cli.api import api
 from tachyon.cli.audit import audit
 from tachyon.cli.clusters import export_command, generate_command, import_command
 from tachyon.cli.collector import collector
+from tachyon.cli.db import db
 from tachyon.cli.graph import graph
 from tachyon.cli.plugins import plugins
 from tachyon.cli.simulate import simulate
+from tachyon.cli.status import status
+from tachyon.cli.sync import sync
 from tachyon.errors import InvalidInput, NotFound, TachyonError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -44,6 +48,10 @@ for command in (
     collector,
     graph,
     plugins,
+    api,
+    db,
+    status,
+    sync,
 ):
     cli.add_command(command)
 
