@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import msgspec
 
+from tachyon.errors import GenerationTooOld
 from tachyon.graph import entities as e
 from tachyon.graph import mutations as m
 from tachyon.graph.client.caller import Caller
@@ -15,8 +17,8 @@ from tachyon.graph.client.sessions import Sessions
 from tachyon.graph.client.transport import Transport
 from tachyon.graph.service import bodies as b
 from tachyon.graph.simulation.session import Usage
-from tachyon.graph.store import Applied
-from tachyon.graph.view import View
+from tachyon.graph.store import Applied, Change
+from tachyon.graph.view import View, rewind
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 Patched = TypeVar("Patched", m.PatchProvider, m.PatchConsumer)
@@ -36,6 +38,7 @@ class GraphClient(Caller):
         super().__init__(transport)
         self.sessions = Sessions(transport)
         self._view: View | None = None
+        self._views: weakref.WeakValueDictionary[int, View] = weakref.WeakValueDictionary()
         self._view_lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -52,7 +55,31 @@ class GraphClient(Caller):
         """Return the whole graph as it is now; kept, and carried forward by what changed."""
         with self._view_lock:
             self._view = self._transport.view(self._view)
+            self._views[self._view.generation] = self._view
             return self._view
+
+    def view_at(self, generation: int) -> View:
+        """Return the whole graph as it was at a generation, on which a session may stand.
+
+        Raises:
+            GenerationTooOld: the change log does not reach back so far.
+        """
+        known = self._views.get(generation)
+        if known is not None:
+            return known
+        view = self.view()
+        if view.generation == generation:
+            return view
+        if generation > view.generation:
+            raise GenerationTooOld(generation, view.generation)
+        steps: list[Change] = []
+        reached = generation
+        while reached < view.generation:
+            feed = self.changes(reached)
+            steps.extend(c for c in feed.changes if c.generation <= view.generation)
+            reached = feed.generation
+        older = self._views[generation] = rewind(view, steps, generation)
+        return older
 
     def versions(self) -> b.Versions:
         """Return the versions of the API."""

@@ -1,0 +1,1 @@
+"""What models stand on: nothing, a simulation session, or the graph itself."""
