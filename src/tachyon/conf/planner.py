@@ -34,6 +34,6 @@ OPTIONS: Sequence[cfg.Opt] = (
 
 #: The planners that come with Tachyon; third parties' planners read a group of the same form.
 GROUPS = tuple(
-    cfg.OptGroup(f"planner.{name}", title=f"The planner {name}")
+    cfg.OptGroup(f"watcher_planners.{name}", title=f"The planner {name}")
     for name in ("weight", "workload_stabilization", "node_resource_consolidation")
 )

@@ -1,11 +1,13 @@
 """An audit without a cloud: a view in, a plan with its figures before and after out.
 
-Called by the `tachyon` command; a decision engine does the same with a session of its own.
+`run_audit` is what the `tachyon` command calls. A decision engine calls `work_out` with a session of
+its own, which is the same without the report.
 """
 
 from __future__ import annotations
 
 import uuid as uuids
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +20,7 @@ from tachyon.graph.view.columns import F64
 from tachyon.optimize.folding import by_name, compute_hosts, fold, hosts_in_use
 from tachyon.optimize.goals.base import Goal, Indicator, Subject
 from tachyon.optimize.migration import BANDWIDTH_MBIT, Cost
-from tachyon.optimize.planners import Action, Planner, Weight
+from tachyon.optimize.planners import Action, Plan, Planner, Weight
 from tachyon.optimize.planners.actions import Order
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
@@ -95,6 +97,73 @@ class AuditReport(Struct, frozen=True, kw_only=True):
     hosts: list[Host]
 
 
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a strategy and its planner came to in a session.
+
+    Attributes:
+        weights: the columns that the strategy judged by.
+        seconds: run time of the strategy and of the planner.
+    """
+
+    plan: Plan
+    weights: dict[str, float]
+    indicators: list[Indicator]
+    global_efficacy: list[Indicator]
+    seconds: dict[str, float]
+
+
+def work_out(
+    session: Session,
+    goal: Goal,
+    strategy: Strategy,
+    context: Context,
+    planner: Planner,
+    *,
+    bandwidth_mbit: float = BANDWIDTH_MBIT,
+    plan_uuid: str | None = None,
+    executed: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Run a strategy in a session, plan its net effect and judge it.
+
+    Args:
+        session: where the strategy leaves what it proposes.
+        goal: whose indicators the plan is judged by.
+        strategy: with the parameters of this run.
+        context: its surroundings.
+        planner: makes the plan.
+        bandwidth_mbit: of one migration, for the estimate of its time.
+        plan_uuid: of the plan; None: made up.
+        executed: called between the strategy and the planner.
+
+    Raises:
+        Cancelled: the context said so.
+        InvalidInput: parameters do not fit the view, or no plan brings the session about.
+        MetricsMissing: what the strategy judges by was not measured.
+    """
+    started = perf_counter()
+    strategy.execute(session, context)
+    between = perf_counter()
+    executed()
+    plan = planner.plan(
+        session,
+        context.proposals,
+        strategy.limits(session.view),
+        bandwidth_mbit,
+        strategy.in_flight(),
+        plan_uuid=plan_uuid,
+    )
+    ended = perf_counter()
+    weights = strategy.weights(session.view)
+    indicators = goal.efficacy(Subject.of(session, context, weights))
+    return Outcome(
+        plan=plan,
+        weights=weights,
+        indicators=indicators,
+        global_efficacy=goal.global_efficacy({i.name: i.value for i in indicators}),
+        seconds={"strategy": between - started, "planner": ended - between},
+    )
+
+
 def run_audit(
     view: View,
     goal: Goal,
@@ -112,22 +181,18 @@ def run_audit(
     """
     context = context or Context()
     session = Session(view)
-    started = perf_counter()
-    strategy.execute(session, context)
-    executed = perf_counter()
     planner = planner or Weight()
-    plan = planner.plan(
+    outcome = work_out(
         session,
-        context.proposals,
-        strategy.limits(view),
-        bandwidth_mbit,
-        strategy.in_flight(),
+        goal,
+        strategy,
+        context,
+        planner,
+        bandwidth_mbit=bandwidth_mbit,
         # The same audit of the same graph reads the same.
         plan_uuid=str(uuids.uuid5(uuids.NAMESPACE_OID, f"{goal.name} {strategy.name}")),
     )
-    planned = perf_counter()
-    weights = strategy.weights(view)
-    indicators = goal.efficacy(Subject.of(session, context, weights))
+    plan, weights = outcome.plan, outcome.weights
     pair = _Pair(session, context, weights)
     return AuditReport(
         goal=goal.name,
@@ -138,8 +203,8 @@ def run_audit(
         weights=weights,
         before=pair.figures(pair.before, pair.folded_before),
         after=pair.figures(pair.after, pair.folded_after),
-        indicators=indicators,
-        global_efficacy=goal.global_efficacy({i.name: i.value for i in indicators}),
+        indicators=outcome.indicators,
+        global_efficacy=outcome.global_efficacy,
         facts=context.facts,
         warnings=context.warnings,
         planner=planner.name,
@@ -147,7 +212,7 @@ def run_audit(
         migrations=len(plan.migrations),
         cost=plan.cost,
         duration=plan.seconds,
-        seconds={"strategy": executed - started, "planner": planned - executed},
+        seconds=outcome.seconds,
         actions=plan.actions,
         hosts=pair.hosts(),
     )
