@@ -97,7 +97,10 @@ class _Loading:
         for flavor in self.cluster.flavors:
             if flavor.id in self.volume_types:
                 self.cloud.storage.types[flavor.id] = VolumeType(
-                    flavor.id, flavor.name or flavor.id, dict(flavor.extra_specs)
+                    flavor.id,
+                    flavor.name or flavor.id,
+                    dict(flavor.extra_specs),
+                    "Default Volume Type" if flavor.name == "__DEFAULT__" else None,
                 )
             else:
                 self.cloud.compute.flavors[flavor.id] = Flavor(

@@ -22,13 +22,13 @@ _MORE: Payload = {
 }
 
 
-def volume(found: Volume, host: str | None = None) -> Payload:
-    """Return the payload of a volume, of the service that publishes as `host`."""
+def volume(found: Volume, service: str | None) -> Payload:
+    """Return the payload of a volume; `service` is the uuid of its backend's service."""
     return {
         "availability_zone": found.zone,
         "created_at": offset(found.created),
         "display_name": found.name,
-        "host": host or found.pool,
+        "host": found.pool,
         "launched_at": offset(found.created),
         "metadata": [{"key": k, "value": v} for k, v in found.metadata.items()],
         "replication_driver_data": None,
@@ -39,13 +39,13 @@ def volume(found: Volume, host: str | None = None) -> Payload:
         "status": found.status,
         "tenant_id": found.project_id,
         "user_id": found.user_id,
-        "volume_attachment": [_attachment(found, a) for a in found.attachments.values()],
+        "volume_attachment": [_attachment(found, a, service) for a in found.attachments.values()],
         "volume_id": found.id,
         "volume_type": found.type_id,
     }
 
 
-def _attachment(found: Volume, attachment: Attachment) -> Payload:
+def _attachment(found: Volume, attachment: Attachment, service: str | None) -> Payload:
     ready = found.status == "in-use"
     info = {
         "volume_id": found.id,
@@ -73,12 +73,12 @@ def _attachment(found: Volume, attachment: Attachment) -> Payload:
         "instance_uuid": attachment.server_id,
         "mountpoint": attachment.device if ready else None,
         "updated_at": micro(found.updated),
-        "volume": _record(found, attached=ready),
+        "volume": _record(found, service, attached=ready),
         "volume_id": found.id,
     }
 
 
-def _record(found: Volume, *, attached: bool) -> Payload:
+def _record(found: Volume, service: str | None, *, attached: bool) -> Payload:
     """Return a volume as an attachment's payload holds it: its row in Cinder's database."""
     return {
         "_name_id": None,
@@ -110,7 +110,7 @@ def _record(found: Volume, *, attached: bool) -> Payload:
         "replication_extended_status": None,
         "replication_status": None,
         "scheduled_at": micro(found.created),
-        "service_uuid": None,
+        "service_uuid": service,
         "shared_targets": False,
         "size": found.size,
         "snapshot_id": found.snapshot_id,
@@ -138,7 +138,9 @@ class Teller:
         publisher = pool if event.startswith("create") else pool.partition("#")[0]
         if event in {"attach.end", "detach.end"}:
             publisher = pool.partition("@")[0]
-        self._send(f"volume.{publisher}", f"volume.{event}", volume(found))
+        backend = self.cloud.storage.backends.get(pool.partition("#")[0])
+        payload = volume(found, backend.uuid if backend is not None else None)
+        self._send(f"volume.{publisher}", f"volume.{event}", payload)
 
     def capacity(self, pools: list[Pool]) -> None:
         """Tell how full pools and their backends are, as cinder-volume does now and then."""
@@ -166,7 +168,9 @@ class Teller:
         self._send(publisher, f"capacity.{kind}", payload)
 
     def _send(self, publisher: str, event: str, payload: Payload) -> None:
-        context = {**self.requester.context(), **_MORE}
+        # Nova asks to attach and detach, and passes on whose request it works on.
+        passed_on = event.startswith(("volume.attach", "volume.detach"))
+        context = {**self.requester.context(passed_on=passed_on), **_MORE}
         del context["user_name"]
         self.cloud.bus.send(Notification("openstack", publisher, event, payload, context))
 

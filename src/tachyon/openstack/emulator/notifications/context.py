@@ -20,10 +20,14 @@ class Requester(Struct, frozen=True):
     project_name: str
     roles: tuple[str, ...]
 
-    def context(self) -> dict[str, Any]:
-        """Return the context of Nova's notifications."""
+    def context(self, *, passed_on: bool = False) -> dict[str, Any]:
+        """Return the context of Nova's notifications.
+
+        `passed_on`: another service has asked, on behalf of the same request.
+        """
         return {
             **_NOBODY,
+            "global_request_id": self.request_id if passed_on else None,
             "user": self.user_id,
             "user_id": self.user_id,
             "user_name": self.user_name,
@@ -41,7 +45,6 @@ class Requester(Struct, frozen=True):
 
 _NOBODY: dict[str, Any] = {
     "domain": None,
-    "global_request_id": None,
     "is_admin": True,
     "is_admin_project": True,
     "quota_class": None,

@@ -5,6 +5,7 @@ Payloads have the objects, versions and fields of Nova 34. `Teller` speaks on be
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -39,6 +40,7 @@ _WITH_DEVICES = {
     "delete",
     "shutdown",
     "live_migration_pre",
+    "live_migration_rollback",
     "reboot",
     "rebuild.end",
     "resize",
@@ -96,7 +98,9 @@ def image(found: Server, now: datetime) -> Payload:
         "ImageMetaPayload",
         "1.0",
         {
-            "checksum": None,
+            "checksum": hashlib.md5(
+                (found.image or "").encode(), usedforsecurity=False
+            ).hexdigest(),
             "container_format": "bare",
             "created_at": zulu(now),
             "direct_url": None,
@@ -166,7 +170,8 @@ class Teller:
 
     def tell(self, publisher: str, event: str, payload: Payload) -> None:
         """Send any payload."""
-        context = self.requester.context()
+        # Cinder asks for a swap, and passes on whose request it works on.
+        context = self.requester.context(passed_on=event.startswith("instance.volume_swap"))
         self.cloud.bus.send(Notification("nova", publisher, event, payload, context))
 
     def instance(

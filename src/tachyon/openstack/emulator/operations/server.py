@@ -117,6 +117,8 @@ def boot(task: Task, wanted: Host | None) -> Work:
         task.fail(str(error), state="error")
         return
     publisher = compute(target.name)
+    # The zone is known before the host is set.
+    server.zone = target.zone
     task.set(task=None)
     task.tell.instance("create.start", server, publisher)
     yield task.step
