@@ -71,6 +71,7 @@ class Replay:
         #: By server group, the hosts to which members are on their way.
         self.arriving: dict[str, list[str]] = defaultdict(list)
         self.moved: dict[str, int] = defaultdict(int)
+        self.disabled_here: set[str] = set()
         self.problems: list[str] = []
         self.most_running = 0
 
@@ -171,9 +172,12 @@ class Replay:
         state = action["input_parameters"]["state"]
         if state == self.status[host.uuid]:
             self._bad(f"{host.name} is {state} already")
-        if state == "enabled" and not (host.disabled_reason or "").startswith("watcher_"):
+        ours = host.disabled_reason == "watcher_disabled" or host.uuid in self.disabled_here
+        if state == "enabled" and not ours:
             self._bad(f"{host.name} was not disabled by us")
         self.status[host.uuid] = state
+        if state == "disabled":
+            self.disabled_here.add(host.uuid)
 
     def _schedule(self, action: dict[str, Any]) -> None:
         """An instance goes where Nova's scheduler wants; here it leaves the stage."""

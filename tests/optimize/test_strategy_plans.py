@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tachyon.errors import NoDestination
 from tachyon.graph.cluster_file import ClusterFile
+from tachyon.graph.entities import ResourceProvider
 from tachyon.graph.generator import generate
 from tachyon.optimize.audit import AuditReport
 from tests.optimize.checker import Replay
@@ -46,6 +48,30 @@ def drawn(content: ClusterFile, seed: int, lacking: float = 0.03) -> dict[str, d
         known = rng.random(len(uuids)) >= lacking
         found[name] = {u: float(v) for u, v, k in zip(uuids, values, known, strict=True) if k}
     return found
+
+
+def furnished(content: ClusterFile, seed: int) -> ClusterFile:
+    """The cluster with a bare metal node under each host, and instances of all priorities."""
+    rng = random.Random(seed)
+    before = content.cluster
+    nodes = [
+        ResourceProvider(
+            uuid=f"node-{p.uuid}",
+            name=f"node-{p.name}",
+            type="baremetal",
+            power_state=rng.choice(["power on", "power off"]) if p.state == "down" else "power on",
+            extra={"compute_node_id": p.uuid},
+        )
+        for p in before.providers
+        if p.type == "compute"
+    ]
+    consumers = [
+        replace(c, metadata={"watcher-priority": str(rng.randint(1, 9))}) for c in before.consumers
+    ]
+    return replace(
+        content,
+        cluster=replace(before, providers=[*before.providers, *nodes], consumers=consumers),
+    )
 
 
 def asked(content: ClusterFile, name: str, rng: random.Random) -> dict[str, Any] | None:
@@ -114,7 +140,7 @@ def trial(content: ClusterFile, name: str, seed: int) -> AuditReport | None:
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("shape", [s for s in SHAPES if "measured" not in s])
 def test_every_prefix_of_every_strategys_plan_is_feasible(shape: str, name: str) -> None:
-    trial(cluster(shape, 7), name, 7)
+    trial(furnished(cluster(shape, 7), 7), name, 7)
 
 
 @pytest.mark.integration
@@ -139,6 +165,7 @@ def test_no_plan_breaks_a_rule_over_a_thousand_generated_clusters(part: int) -> 
             pools=rng.choice([0, 4]),
             volumes=rng.choice([0, 20]),
         )
+        content = furnished(content, seed)
         for name in STRATEGIES:
             report = trial(content, name, seed)
             planned += bool(report and report.actions)
