@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tachyon.conf import load
 from tachyon.errors import PluginNotFound
 from tachyon.graph.entities import Flavor, HostAggregate, ServerGroup
 from tachyon.graph.simulation import Session
@@ -186,3 +188,20 @@ def test_why_an_instance_may_not_be_moved_is_said_in_words(
     view = session.view
     assert eligibility.why_not(view.consumer_row("x")) == [reason]
     assert eligibility.why_not(view.consumer_row("y")) == []
+
+
+def test_options_of_a_strategy_come_from_its_group_of_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "tachyon.conf"
+    file.write_text(
+        "[watcher_strategies.basic]\nfilters = TraitsFilter, ServerGroupFilter\n"
+        "check_optimize_metadata = true\n"
+        "[watcher_strategies.storage_capacity_balance]\nex_pools =\n"
+    )
+    conf = load(str(file))
+    assert StrategyOptions.of(conf["watcher_strategies.basic"]) == StrategyOptions(
+        filters=("TraitsFilter", "ServerGroupFilter"), check_optimize_metadata=True
+    )
+    assert StrategyOptions.of(conf["watcher_strategies.zone_migration"]) == StrategyOptions()
+    storage = StrategyOptions.of(conf["watcher_strategies.storage_capacity_balance"])
+    assert storage.ex_pools == ()
+    assert StrategyOptions.of(None) == StrategyOptions()

@@ -8,10 +8,13 @@ from oslo_config import cfg
 
 from tachyon.conf import (
     api,
+    catalog_datasources,
     cinder,
     collector,
     database,
+    datasources,
     default,
+    grafana,
     graph,
     ironic,
     keystone,
@@ -20,8 +23,11 @@ from tachyon.conf import (
     nova,
     placement,
     planner,
+    prometheus,
+    series_files,
     service,
     sessions,
+    strategies,
 )
 
 #: Every group with its options, in the order in which the sample file shows them.
@@ -41,6 +47,17 @@ GROUPS: tuple[tuple[cfg.OptGroup, Sequence[cfg.Opt]], ...] = (
     (collector.GROUP, collector.OPTIONS),
     (notifications.GROUP, notifications.OPTIONS),
     *((group, planner.OPTIONS) for group in planner.GROUPS),
+    (datasources.GROUP, datasources.OPTIONS),
+    (datasources.METRIC_MAP_GROUP, datasources.METRIC_MAP_OPTIONS),
+    (catalog_datasources.GNOCCHI_GROUP, catalog_datasources.GNOCCHI_OPTIONS),
+    (prometheus.GROUP, prometheus.OPTIONS),
+    (catalog_datasources.AETOS_GROUP, catalog_datasources.AETOS_OPTIONS),
+    (grafana.GROUP, grafana.OPTIONS),
+    (grafana.TRANSLATORS_GROUP, grafana.TRANSLATORS_OPTIONS),
+    (catalog_datasources.MONASCA_GROUP, catalog_datasources.MONASCA_OPTIONS),
+    (catalog_datasources.CEILOMETER_GROUP, catalog_datasources.CEILOMETER_OPTIONS),
+    (series_files.GROUP, series_files.OPTIONS),
+    *strategies.GROUPS,
 )
 
 

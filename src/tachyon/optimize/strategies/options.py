@@ -33,6 +33,20 @@ class StrategyOptions(Struct, frozen=True, kw_only=True):
     datasources: tuple[str, ...] | None = None
     ex_pools: tuple[str, ...] = ("local_vstorage",)
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any] | None) -> StrategyOptions:
+        """Return options from a group of the configuration; what it lacks keeps its default.
+
+        Args:
+            values: such as `conf["watcher_strategies.basic"]`.
+        """
+        given: dict[str, Any] = {}
+        for name in cls.__struct_fields__:
+            value = None if values is None or name not in values else values[name]
+            if value is not None:
+                given[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**given)
+
 
 def migration_limit(default: int = 0) -> Schema:
     """Return the schema of the most migrations of a plan."""
