@@ -15,7 +15,6 @@ import copy
 import json
 import logging
 import random
-import resource
 import signal
 import sys
 import time
@@ -199,7 +198,6 @@ def main() -> None:
             return tuple(copy.deepcopy(model) for model in upstream)
 
     found = {name: run(name, cluster, models, arguments.limit) for name in arguments.strategies}
-    found["peak_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     json.dump(found, sys.stdout, default=str)
 
 

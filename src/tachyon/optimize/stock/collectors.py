@@ -33,6 +33,7 @@ from tachyon.optimize.scope import Kind
 from tachyon.optimize.stock import cloud, graph, models, notifications
 from tachyon.optimize.stock.events import Events
 from tachyon.optimize.stock.scope import TachyonScope
+from tachyon.optimize.stock.sessions import AuditClient
 
 LOG = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class TachyonCollector(base.BaseClusterDataModelCollector):
         if self._synchronised_at() is None:
             with self.lock:
                 self.execute()
-        return self.model(self.client)
+        return self._model()
 
     def get_latest_cluster_data_model(self) -> Any:
         """Return the model in a session of its own: what an audit changes, nobody else sees."""
@@ -145,7 +146,7 @@ class TachyonCollector(base.BaseClusterDataModelCollector):
             except TachyonError as error:
                 LOG.error("the %s model could not be read: %s", self.kind, error.message)
                 raise exception.ClusterDataModelCollectionError(cdm=self.kind) from error
-        return self.model(self.client)
+        return self._model()
 
     def synchronize(self) -> None:
         """Read the cloud when it is time; a failure leaves the last known state in service."""
@@ -154,6 +155,14 @@ class TachyonCollector(base.BaseClusterDataModelCollector):
                 self.execute()
         except (exception.ClusterDataModelCollectionError, TachyonError) as error:
             LOG.warning("the %s model stays as it was: %s", self.kind, error)
+
+    def _model(self) -> ClusterModel:
+        return self.model(self._audits)
+
+    @cached_property
+    def _audits(self) -> AuditClient:
+        conf = cfg.CONF
+        return AuditClient(self.client, f"{self.kind} on {conf.host}", conf.tachyon.session_ttl)
 
     def _synchronised_at(self) -> datetime | None:
         found = account(self.client.view(), self.kind)

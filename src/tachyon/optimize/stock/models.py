@@ -30,7 +30,7 @@ class ModelRoot(TachyonClusterModel):
     exceptions = WATCHERS
 
     @property
-    def extended_attributes_enabled(self) -> bool:  # type: ignore[override]
+    def extended_attributes_enabled(self) -> bool:
         """Whether extra specs and pinned zones are shown: as `[compute_model]` says, or as set."""
         told = self.__dict__.get("_extended")
         return bool(cfg.CONF.compute_model.enable_extended_attributes if told is None else told)

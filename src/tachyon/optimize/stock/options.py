@@ -34,10 +34,10 @@ OPTIONS = (
     ),
     cfg.FloatOpt(
         "session_ttl",
-        default=3600.0,
-        min=60.0,
-        help="Seconds that the what-if session of an audit lives if its engine dies; an audit "
-        "that is longer under way extends it.",
+        default=600.0,
+        min=10.0,
+        help="Seconds that the what-if session of an audit lives on if its engine dies. Sessions "
+        "in use are extended, however long an audit takes.",
     ),
 )
 
