@@ -1,0 +1,157 @@
+"""Monasca: one request for statistics, grouped by the dimension that names hosts or instances.
+
+The API is Monasca's v2.0 (`GET /v2.0/metrics/statistics`), answered in pages.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+
+from tachyon.errors import CloudError
+from tachyon.openstack.telemetry.datasource import Datasource, Points, Query, SeriesQuery, Value
+from tachyon.openstack.telemetry.reducing import reduced
+from tachyon.openstack.telemetry.requester import Requester
+from tachyon.openstack.telemetry.resources import Resources
+from tachyon.openstack.telemetry.surroundings import Surroundings
+
+_STATISTICS = {"mean": "avg", "min": "min", "max": "max", "count": "count"}
+
+
+class Monasca(Datasource):
+    """Monasca.
+
+    Args:
+        names: metric names.
+        requester: of the service of type `monitoring`.
+        instance_dimension: the dimension that names an instance, by uuid or name.
+        clock: the time, in seconds since 1970.
+    """
+
+    name: ClassVar[str] = "monasca"
+    default_names: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "host_cpu_usage": "cpu.percent",
+            "instance_cpu_usage": "vm.cpu.utilization_norm_perc",
+            "instance_ram_usage": "vm.mem.resident_mb",
+            "instance_ram_allocated": "vm.mem.total_mb",
+        }
+    )
+
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        requester: Requester,
+        *,
+        instance_dimension: str = "resource_id",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(names)
+        self.requester = requester
+        self._instance_dimension = instance_dimension
+        self._clock = clock
+
+    @classmethod
+    def open(cls, names: Mapping[str, Any], surroundings: Surroundings) -> Monasca:
+        """Return Monasca as `[monasca_client]` says."""
+        group = surroundings.conf.monasca_client
+        return cls(
+            names,
+            surroundings.service(cls.name, "monitoring", group.interface, group.region_name),
+            instance_dimension=group.instance_dimension,
+            clock=surroundings.clock,
+        )
+
+    def check_availability(self) -> bool:
+        """Tell whether Monasca lists its versions."""
+        try:
+            self.requester.request("GET", "v2.0")
+        except CloudError:
+            return False
+        return True
+
+    def list_metrics(self) -> set[str]:
+        """Return the names of all metrics."""
+        pages = self._pages("v2.0/metrics/names", {})
+        return {str(entry["name"]) for page in pages for entry in page}
+
+    def _values(self, query: Query, name: Any, resources: Resources) -> Iterable[Value]:
+        stop = self._clock()
+        statistic = _STATISTICS[query.aggregate]
+        # Periods of Monasca lie on a grid; a whole one more than asked covers the window.
+        found = self._statistics(
+            str(name), statistic, resources, stop - query.period, stop, query.period + 1
+        )
+        # A window over two periods of the grid gives two rows: counts add up, means average.
+        whole: dict[str, list[float]] = {}
+        for label, rows in found:
+            whole.setdefault(label, []).extend(value for _, value in rows)
+        for label, values in whole.items():
+            if query.aggregate == "count":
+                yield label, sum(values)
+            else:
+                yield label, reduced(np.array(values, np.float64), query.aggregate)
+
+    def _points(self, query: SeriesQuery, name: Any, resources: Resources) -> Iterable[Points]:
+        for label, rows in self._statistics(
+            str(name), "avg", resources, query.start, query.end, query.granularity
+        ):
+            yield label, [moment for moment, _ in rows], [value for _, value in rows]
+
+    def _statistics(
+        self,
+        name: str,
+        statistic: str,
+        resources: Resources,
+        start: float,
+        stop: float,
+        period: float,
+    ) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+        instances = resources.resource_type == "instance"
+        dimension = self._instance_dimension if instances else "hostname"
+        parameters = {
+            "name": name,
+            "statistics": statistic,
+            "start_time": _iso(start),
+            "end_time": _iso(stop),
+            "period": f"{period:g}",
+            "group_by": dimension,
+        }
+        for page in self._pages("v2.0/metrics/statistics", parameters):
+            for element in page:
+                columns = element["columns"]
+                when, what = columns.index("timestamp"), columns.index(statistic)
+                label = element["dimensions"].get(dimension)
+                if label is not None:
+                    yield (
+                        str(label),
+                        [
+                            (datetime.fromisoformat(row[when]).timestamp(), float(row[what]))
+                            for row in element["statistics"]
+                            if row[what] is not None
+                        ],
+                    )
+
+    def _pages(self, path: str, parameters: Mapping[str, str]) -> Iterator[list[Any]]:
+        asked = dict(parameters)
+        while True:
+            answer = self.requester.request("GET", path, params=asked)
+            yield answer["elements"]
+            links = answer.get("links", ())
+            following = next((link["href"] for link in links if link["rel"] == "next"), None)
+            if following is None:
+                return
+            offset = parse_qs(urlsplit(following).query).get("offset", [""])[0]
+            if not offset or offset == asked.get("offset"):
+                return
+            asked["offset"] = offset
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
