@@ -19,6 +19,8 @@ from tachyon.cli.audit import audit
 from tachyon.cli.clusters import export_command, generate_command, import_command
 from tachyon.cli.collector import collector
 from tachyon.cli.db import db
+from tachyon.cli.doctor import doctor
+from tachyon.cli.emulate import emulate
 from tachyon.cli.graph import graph
 from tachyon.cli.plugins import plugins
 from tachyon.cli.simulate import simulate
@@ -46,6 +48,8 @@ for command in (
     export_command,
     generate_command,
     collector,
+    doctor,
+    emulate,
     graph,
     plugins,
     api,

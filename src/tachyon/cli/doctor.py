@@ -1,0 +1,44 @@
+"""`tachyon doctor`: what a cloud lacks before it can be optimised."""
+
+from __future__ import annotations
+
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tachyon.cli.configured import config_file, load
+from tachyon.cli.console import output
+
+_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+@click.command()
+@click.option("--os-cloud", metavar="NAME", help="Name of the cloud in clouds.yaml.")
+@click.option("--transport-url", metavar="URL", help="The cloud's message bus.")
+@config_file
+def doctor(os_cloud: str | None, transport_url: str | None, config_file: str | None) -> int:
+    """Look at a cloud and say what is missing; changes nothing.
+
+    Asks each service what the collectors will ask of it. Exit code 0: nothing is in the way;
+    1: something is.
+    """
+    # What talks to clouds takes half a second to load; other commands do without.
+    from tachyon.openstack.connection import connect
+    from tachyon.openstack.diagnosis import diagnose
+
+    conf = load(config_file, keystone__cloud=os_cloud, notifications__transport_url=transport_url)
+    with connect(conf) as cloud:
+        findings = diagnose(cloud, conf)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in ("service", "check", "", "found", "what to do"):
+        table.add_column(header, overflow="fold")
+    for finding in findings:
+        level = Text(finding.level, style=_STYLES[finding.level])
+        table.add_row(finding.service, finding.check, level, finding.detail, finding.missing)
+    console = output()
+    console.print(table)
+    errors = sum(finding.level == "error" for finding in findings)
+    warnings = sum(finding.level == "warning" for finding in findings)
+    console.print(f"{errors} errors, {warnings} warnings")
+    return 1 if errors else 0
