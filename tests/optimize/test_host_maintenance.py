@@ -46,10 +46,18 @@ def test_an_empty_node_is_only_disabled() -> None:
     }
 
 
-def test_a_node_in_maintenance_already_is_only_cleared() -> None:
-    fields = {"status": "disabled", "disabled_reason": "watcher_maintaining"}
+@pytest.mark.parametrize("reason", ["watcher_maintaining", "repair", None])
+def test_a_node_that_is_disabled_already_is_only_cleared(reason: str | None) -> None:
+    fields: dict[str, Any] = {"status": "disabled", "disabled_reason": reason}
     report = run(small([host("a", **fields), host("b")], [vm("x", "a")]), NAME, NODE)
     assert steps(report) == [("live", "x", "b")]
+
+
+def test_a_node_that_tachyon_disabled_gets_the_reason_of_maintenance() -> None:
+    node = host("a", status="disabled", disabled_reason="watcher_disabled")
+    report = run(small([node, host("b")], []), NAME, NODE)
+    assert steps(report) == [("disabled", "a")]
+    assert report.actions[0].input_parameters["disabled_reason"] == "watcher_maintaining"
 
 
 def test_the_service_is_disabled_first() -> None:

@@ -111,6 +111,8 @@ def asked(content: ClusterFile, name: str, rng: random.Random) -> dict[str, Any]
     return {}
 
 
+#: What does not look at the cluster.
+FIXED = ("actuator", "dummy", "dummy_with_scorer", "dummy_with_resize")
 STRATEGIES = [n for n in PLUGINS.strategies if n not in ("dummy_with_resize", "rebalance")]
 
 
@@ -150,6 +152,7 @@ def test_no_plan_breaks_a_rule_over_a_thousand_generated_clusters(part: int) -> 
     planned = 0
     for seed in range(part * 100, part * 100 + 100):
         rng = random.Random(seed)
+        pools = rng.choice([0, 4])
         content = generate(
             rng.randint(3, 14),
             rng.randint(5, 70),
@@ -162,11 +165,12 @@ def test_no_plan_breaks_a_rule_over_a_thousand_generated_clusters(part: int) -> 
             nested=rng.choice([0, 0, 0, 2]),
             disabled=rng.choice([0.0, 0.2]),
             down=rng.choice([0.0, 0.1]),
-            pools=rng.choice([0, 4]),
-            volumes=rng.choice([0, 20]),
+            pools=pools,
+            volumes=5 * pools,
         )
         content = furnished(content, seed)
-        for name in STRATEGIES:
+        # Every strategy has its turn on every other cluster.
+        for name in [n for n in STRATEGIES if n not in FIXED][seed % 2 :: 2]:
             report = trial(content, name, seed)
             planned += bool(report and report.actions)
-    assert planned > 500
+    assert planned > 400

@@ -22,7 +22,7 @@ from tachyon.optimize.migration import states
 from tachyon.optimize.strategies import options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
-from tachyon.optimize.strategies.eligibility import Eligibility
+from tachyon.optimize.strategies.eligibility import REASON_FOR_DISABLE, Eligibility
 from tachyon.optimize.strategies.hosts import rows_by_name
 from tachyon.optimize.strategies.packing import Packer
 from tachyon.optimize.strategies.services import enable
@@ -93,11 +93,12 @@ class HostMaintenance(Strategy):
             preferred = None if not backup else self._row(nodes, backup)
             self._clear(session, eligibility, moving, preferred)
         self._propose(session, context, moving, stopping)
-        record = session.view.provider_at(row)
-        if session.state.provider_field(row, "disabled_reason") != REASON_FOR_MAINTAINING:
+        field = session.state.provider_field
+        # Who disabled it for another reason keeps it; no other strategy enables it again.
+        if field(row, "status") == "enabled" or field(row, "disabled_reason") == REASON_FOR_DISABLE:
             session.record(
                 UpdateProvider(
-                    provider_uuid=record.uuid,
+                    provider_uuid=session.view.providers.uuid[row],
                     status="disabled",
                     disabled_reason=REASON_FOR_MAINTAINING,
                 )

@@ -44,13 +44,19 @@ class ChangeNovaServiceState(Action):
         return next(iter(queries.compute_services(self.cloud, self.host)), None)
 
     def pre_condition(self) -> None:
-        """Skip when there is no such service, or it is in that state."""
+        """Skip when there is no such service, or it is in that state.
+
+        A service that Tachyon disabled can be disabled again for another reason: a host that was
+        released and goes into maintenance must not be taken for free.
+        """
         if self.state not in _OPPOSITE:
             raise ActionFailed(f"The target state is not defined: {self.state}")
         service = self._service()
         if service is None:
             raise ActionSkipped(f"nova-compute service {self.host} does not exist", host=self.host)
-        if service["status"] == self.state and not self.outputs:
+        wanted = self.parameters.get("disabled_reason")
+        reworded = service.get("disabled_reason") == REVERTED and wanted not in (None, REVERTED)
+        if service["status"] == self.state and not reworded and not self.outputs:
             raise ActionSkipped(f"nova-compute service {self.host} is {self.state} already")
 
     def execute(self) -> None:
