@@ -19,8 +19,6 @@ METADATA = sa.MetaData()
 #: Longest texts of the columns of these names.
 NAME, DISPLAY_NAME, MESSAGE, TYPE = 63, 63, 255, 255
 
-_LONG = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
-
 
 class Moment(TypeDecorator[datetime]):
     """A moment in whole seconds, kept as UTC without a zone; in Python always with one.
@@ -54,7 +52,7 @@ class _Json(TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: Any) -> Any:
         """Return the type that is long enough on every server."""
-        return dialect.type_descriptor(_LONG)
+        return LONGTEXT() if dialect.name in ("mysql", "mariadb") else sa.Text()
 
     def process_bind_param(self, value: Any, dialect: Any) -> str:
         """Return the text."""

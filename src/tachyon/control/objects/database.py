@@ -64,7 +64,9 @@ class Database:
         text = parsed.render_as_string(hide_password=False)
         try:
             self.engine: sa.Engine = engines.create_engine(
-                text, sqlite_fk=True, **{"max_retries": 0, **engine}
+                text,
+                sqlite_fk=True,
+                **{"max_retries": 0, "mysql_sql_mode": "TRADITIONAL", **engine},
             )
         except ImportError as error:
             raise ConfigurationError(f"the driver of {backend} is not installed") from error
@@ -152,12 +154,14 @@ class Database:
                 if pause is None:
                     raise StoreUnavailable(f"the database does not answer: {error}") from error
                 time.sleep(pause * random.uniform(0.5, 1.5))
-            except db.DBNonExistentTable as error:
-                raise StoreUnavailable(
-                    f"the database has no table {error.table}; see `tachyon db upgrade`"
-                ) from error
             except (db.CantStartEngineError, sa.exc.OperationalError) as error:
                 raise StoreUnavailable(f"the database cannot be used: {error}") from error
+            except (db.DBError, sa.exc.ProgrammingError) as error:
+                if not _lacks_table(error):
+                    raise
+                raise StoreUnavailable(
+                    "the database lacks tables; `tachyon db upgrade` makes them"
+                ) from error
         raise AssertionError
 
     @contextmanager
@@ -171,6 +175,17 @@ class Database:
             yield
         finally:
             self._turn.release()
+
+
+def _lacks_table(error: Any) -> bool:
+    """Tell whether a statement failed because its table is not there."""
+    if isinstance(error, db.DBNonExistentTable):
+        return True
+    driver: Any = error
+    while inner := getattr(driver, "inner_exception", None) or getattr(driver, "orig", None):
+        driver = inner
+    # What PostgreSQL and MySQL call it.
+    return getattr(driver, "sqlstate", None) == "42P01" or driver.args[:1] == (1146,)
 
 
 def _prepare(engine: sa.Engine, backend: str) -> None:
