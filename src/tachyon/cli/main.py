@@ -16,6 +16,7 @@ import click
 
 from tachyon.cli.api import api
 from tachyon.cli.audit import audit
+from tachyon.cli.capture import capture
 from tachyon.cli.clusters import export_command, generate_command, import_command
 from tachyon.cli.collector import collector
 from tachyon.cli.db import db
@@ -48,6 +49,7 @@ for command in (
     export_command,
     generate_command,
     collector,
+    capture,
     doctor,
     emulate,
     graph,

@@ -8,7 +8,7 @@ from typing import Any
 
 from stevedore import ExtensionManager
 
-from tachyon.errors import PluginNotFound
+from tachyon.errors import CloudError, PluginNotFound
 from tachyon.openstack.collectors.contract import Collector
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.notifications.contract import Handler
@@ -32,7 +32,7 @@ def collectors(names: Sequence[str], cloud: Connection) -> list[Collector]:
 
     Raises:
         PluginNotFound: there is no collector of a name.
-        CloudError: the catalog could not be read.
+        CloudError: none of the services could be reached.
     """
     installed = _load(COLLECTORS)
     missing = [name for name in names if name not in installed]
@@ -41,10 +41,25 @@ def collectors(names: Sequence[str], cloud: Connection) -> list[Collector]:
             f"no collector {missing[0]}; there are: {', '.join(installed)}", plugin=missing[0]
         )
     chosen: list[Collector] = [installed[name]() for name in dict.fromkeys(names)]
-    left_out = [c.name for c in chosen if not c.applies(cloud)]
-    if left_out:
-        LOG.info("the cloud has no service for: %s", ", ".join(left_out))
-    return [c for c in chosen if c.name not in left_out]
+    applying: dict[str, bool | CloudError] = {c.name: _applies(c, cloud) for c in chosen}
+    failures = [found for found in applying.values() if isinstance(found, CloudError)]
+    if chosen and len(failures) == len(chosen):
+        raise failures[0]
+    for collector in chosen:
+        found = applying[collector.name]
+        if isinstance(found, CloudError):
+            # It is in the catalog; while it is away its synchronisation fails and is tried again.
+            LOG.warning("%s: %s", collector.name, found.message)
+        elif not found:
+            LOG.info("the cloud has no service for %s", collector.name)
+    return [c for c in chosen if applying[c.name]]
+
+
+def _applies(collector: Collector, cloud: Connection) -> bool | CloudError:
+    try:
+        return collector.applies(cloud)
+    except CloudError as error:
+        return error
 
 
 def handlers(models: Iterable[str]) -> list[Handler]:

@@ -1,8 +1,4 @@
-"""Nova's events about compute services: hosts come, go, are enabled and disabled.
-
-The event names the host; its state is read again, because an event cannot tell whether the
-service is alive. Services that are not nova-compute are no hosts, whatever host they run on.
-"""
+"""Compute hosts read again, when an event has named one or a server is on one that is new."""
 
 from __future__ import annotations
 
@@ -18,32 +14,11 @@ from tachyon.openstack.collectors.placement import GENERATION
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.mapping import compute as mapping
 from tachyon.openstack.mapping.answers import Answer
-from tachyon.openstack.notifications.contract import Handler, Outcome, Rereader
-from tachyon.openstack.notifications.events import Event
+from tachyon.openstack.notifications.contract import Rereader
 from tachyon.openstack.notifications.work import Later, Work
 
 #: From this many hosts on, one list of all services is less work than asking for each.
 _MANY = 8
-
-
-class ServiceHandler(Handler):
-    """Handles `service.*`."""
-
-    model = "compute"
-    pattern = r"service\.(create|update|delete)"
-
-    def handle(self, event: Event, work: Work) -> Outcome:
-        """Apply an event about a service."""
-        if event.payload["binary"] != mapping.COMPUTE_BINARY:
-            return Outcome.IGNORED
-        name: str | None = event.payload["host"]
-        if not name:
-            return Outcome.IGNORED
-        since = work.known_since("compute")
-        if since is not None and event.at <= since.at:
-            return Outcome.OLD
-        work.read_again(HOSTS, name, event.at)
-        return Outcome.READ_AGAIN
 
 
 class HostRereader(Rereader):

@@ -7,8 +7,9 @@ their own, sometimes outdated, idea of it; and only Placement knows what is held
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -104,17 +105,10 @@ def _is_elsewhere(known: Consumer, payload: Mapping[str, Any], work: Work) -> bo
     hosts = {
         root.name
         for uuid in known.allocations
-        if (root := _root(uuid, work)) is not None and root.type == "compute"
+        if (root := work.root(uuid)) is not None and root.type == "compute"
     }
     name = payload["host"]
     return (hosts != {name}) if name is not None else bool(hosts)
-
-
-def _root(uuid: str, work: Work) -> Any:
-    found = work.provider(uuid)
-    while found is not None and found.type != "compute" and found.parent_uuid is not None:
-        found = work.provider(found.parent_uuid)
-    return found
 
 
 def _in_place(known: Consumer, payload: Mapping[str, Any], told: Mark) -> Consumer:
@@ -142,22 +136,15 @@ def _in_place(known: Consumer, payload: Mapping[str, Any], told: Mark) -> Consum
 
 def _remove(uuid: str, work: Work) -> Outcome:
     """Remove a server for good: its uuid never comes back, whatever else is told of it later."""
-    for migration in _migrations_in_graph(uuid, work):
+    for migration in _migrations_of(uuid, work):
         work.remove_consumer(migration)
     work.remove_consumer(uuid)
     return Outcome.APPLIED
 
 
-def _migrations_in_graph(server: str, work: Work) -> list[str]:
+def _migrations_of(server: str, work: Work) -> list[str]:
     """Return the consumers that hold something for a server's migrations."""
-    if work.migrations is None:
-        code = work.view.codes.type.find("migration")
-        columns = work.view.consumers
-        work.migrations = {}
-        for row in (columns.alive & (columns.type == code)).nonzero()[0].tolist():
-            consumer = work.view.consumer_at(row)
-            work.migrations.setdefault(consumer.extra.get("instance"), []).append(consumer.uuid)
-    return work.migrations.get(server, [])
+    return [m.uuid for m in work.migrations() if m.extra.get("instance") == server]
 
 
 class InstanceRereader(Rereader):
@@ -167,8 +154,7 @@ class InstanceRereader(Rereader):
 
     def read(self, cloud: Connection, wanted: Mapping[str, datetime], work: Work) -> None:
         """Read servers again; one that Nova does not know is removed."""
-        asked = cloud.gather_all(lambda uuid: _ask(cloud, uuid), wanted)
-        answers = dict(zip(wanted, asked, strict=True))
+        answers = _ask(cloud, list(wanted))
         servers = [server for server, _, _ in answers.values() if server is not None]
         hosts = {server.get("OS-EXT-SRV-ATTR:host") for server in servers}
         unknown = [name for name in sorted(h for h in hosts if h) if work.host_of(name) is None]
@@ -197,7 +183,7 @@ class InstanceRereader(Rereader):
             # Membership is for life, and old versions of the API do not show it.
             instance = replace(instance, server_group=known.server_group)
         kept = {migration.uuid for migration in placed.migrations}
-        for uuid in _migrations_in_graph(instance.uuid, work):
+        for uuid in _migrations_of(instance.uuid, work):
             if uuid not in kept:
                 work.remove_consumer(uuid)
         for migration in placed.migrations:
@@ -216,23 +202,35 @@ def _mark(at: datetime, uuid: str, work: Work) -> dict[str, Any]:
     return {EVENT: Mark(max(at, before.at), before.updated).as_extra()}
 
 
-def _ask(cloud: Connection, uuid: str) -> tuple[Answer | None, Allocations, list[Migration]]:
-    server = queries.server(cloud, uuid)
-    if server is None:
-        return None, {}, []
-    held = _resources(queries.allocations_of(cloud, uuid))
-    return server, held, _migrations(cloud, uuid)
-
-
-def _migrations(cloud: Connection, server: str) -> list[Migration]:
-    """Return the migrations of a server that hold something; only its latest can."""
-    latest: Iterable[Answer] = queries.migrations_of(cloud, server)
-    found: list[Migration] = []
-    for answer in sorted(latest, key=lambda m: m["created_at"], reverse=True)[:1]:
-        held = _resources(queries.allocations_of(cloud, answer["uuid"]))
-        if held:
-            found.append(Migration(answer["uuid"], server, held))
-    return found
+def _ask(
+    cloud: Connection, uuids: list[str]
+) -> dict[str, tuple[Answer | None, Allocations, list[Migration]]]:
+    """Return servers, what they hold, and their migrations that hold something."""
+    questions: tuple[Callable[[Connection, str], Any], ...] = (
+        queries.server,
+        queries.allocations_of,
+        queries.migrations_of,
+    )
+    found = cloud.gather_all(
+        lambda asked: asked[0](cloud, asked[1]), itertools.product(questions, uuids)
+    )
+    count = len(uuids)
+    servers, allocations, migrations = (found[i * count : (i + 1) * count] for i in range(3))
+    # Of a server's migrations only the latest can hold anything.
+    latest = {
+        uuid: max(of_server, key=lambda m: (m["created_at"], m["id"]))["uuid"]
+        for uuid, of_server in zip(uuids, migrations, strict=True)
+        if of_server
+    }
+    moving = cloud.gather_all(lambda uuid: queries.allocations_of(cloud, uuid), latest.values())
+    held = {
+        server: [Migration(uuid, server, _resources(answer))] if answer else []
+        for (server, uuid), answer in zip(latest.items(), moving, strict=True)
+    }
+    return {
+        uuid: (server, _resources(own), held.get(uuid, []))
+        for uuid, server, own in zip(uuids, servers, allocations, strict=True)
+    }
 
 
 def _resources(allocations: Answer) -> Allocations:

@@ -12,15 +12,18 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import oslo_messaging
 from oslo_config import cfg
-from oslo_messaging.opts import list_opts
 
 from tachyon.errors import ConfigurationError, TachyonError
 from tachyon.openstack.mapping.answers import MISSHAPEN, misshapen
+from tachyon.openstack.messaging import choose_threads
 from tachyon.openstack.notifications.applying import Applied, Applier
 from tachyon.openstack.notifications.contract import Outcome
 from tachyon.openstack.notifications.events import Event, decode
+
+choose_threads()
+import oslo_messaging  # noqa: E402 - it asks for the backend when it is imported
+from oslo_messaging.opts import list_opts  # noqa: E402
 
 LOG = logging.getLogger(__name__)
 

@@ -44,14 +44,13 @@ class Work:
         self.later: set[Later] = set()
         #: What could not be read, and never will be.
         self.failed: list[CloudError] = []
-        #: Consumers of type "migration" by instance, once somebody asked for them.
-        self.migrations: dict[str | None, list[str]] | None = None
         self._consumers: dict[str, Consumer | None] = {}
         self._providers: dict[str, ResourceProvider | None] = {}
         self._records: dict[tuple[Kind, str], Entity | None] = {}
         self._wanted: dict[Rereader, dict[str, datetime]] = {}
         self._since: dict[str, datetime | None] = {}
         self._host_uuids: dict[str, str] | None = None
+        self._migrations: list[Consumer] | None = None
 
     def consumer(self, uuid: str) -> Consumer | None:
         """Return a consumer as it is with what is staged, None if there is none."""
@@ -91,6 +90,22 @@ class Work:
             self._host_uuids = {p.name: p.uuid for p in self.providers() if p.type == "compute"}
         uuid = self._host_uuids.get(name)
         return None if uuid is None else self.provider(uuid)
+
+    def root(self, uuid: str) -> ResourceProvider | None:
+        """Return the host that a provider belongs to, or else the root of its tree."""
+        found = self.provider(uuid)
+        while found is not None and found.type != "compute" and found.parent_uuid is not None:
+            found = self.provider(found.parent_uuid)
+        return found
+
+    def migrations(self) -> list[Consumer]:
+        """Return the consumers of type "migration" that were there when the work began."""
+        if self._migrations is None:
+            columns = self.view.consumers
+            code = self.view.codes.type.find("migration")
+            rows = np.flatnonzero(columns.alive & (columns.type == code)).tolist()
+            self._migrations = [self.view.consumer_at(row) for row in rows]
+        return self._migrations
 
     def volumes_by_pool(self) -> dict[str, int]:
         """Return how many volumes lie in each pool, with what is staged."""
