@@ -10,7 +10,6 @@ never taken for idle.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -18,23 +17,7 @@ from msgspec import Struct
 from tachyon.errors import MetricsMissing
 from tachyon.graph.view import View
 from tachyon.graph.view.columns import F64, I64, Bool
-
-ResourceType = Literal["compute_node", "instance"]
-
-#: Units of the metrics that strategies know, by Watcher's names.
-UNITS: Mapping[str, str] = {
-    "host_cpu_usage": "%",
-    "host_ram_usage": "KiB",
-    "host_outlet_temp": "°C",
-    "host_inlet_temp": "°C",
-    "host_airflow": "0.1 CFM",
-    "host_power": "W",
-    "instance_cpu_usage": "%",
-    "instance_ram_usage": "MB",
-    "instance_ram_allocated": "MB",
-    "instance_l3_cache_usage": "B",
-    "instance_root_disk_size": "GB",
-}
+from tachyon.openstack.telemetry.metrics import METRICS, ResourceType
 
 #: Measured columns of a view (cluster files name them freely) that stand for a metric.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +35,7 @@ class MetricNeed(Struct, frozen=True, kw_only=True):
     """One metric that a strategy needs of all resources of a kind.
 
     Attributes:
-        metric: a name of `UNITS`.
+        metric: a name of `METRICS`.
         aggregate: mean, min, max or count over the period.
         period, granularity: in seconds.
         key: under which the answer is kept; differs from the metric's name where one strategy
@@ -76,7 +59,7 @@ class MetricNeed(Struct, frozen=True, kw_only=True):
     @property
     def unit(self) -> str:
         """The unit of the answer."""
-        return UNITS.get(self.metric, "")
+        return METRICS[self.metric].unit
 
 
 class Measurements:

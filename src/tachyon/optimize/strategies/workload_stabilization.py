@@ -25,7 +25,12 @@ _WEIGHT: options.Schema = {"type": "number", "minimum": 0, "maximum": 1, "defaul
 
 
 def _period(default: int, description: str) -> options.Schema:
-    return {"description": description, "type": "integer", "minimum": 0, "default": default}
+    return {
+        "description": description,
+        "type": "integer",
+        "minimum": min(1, default),
+        "default": default,
+    }
 
 
 def _metrics_object(what: str, suffix: str, one: options.Schema) -> options.Schema:
@@ -112,10 +117,7 @@ class WorkloadStabilization(Strategy):
                 "default": {"instance": 720, "compute_node": 600, "node": 0},
             },
             "aggregation_method": options.aggregation_method(),
-            "granularity": {
-                **options.granularity(),
-                "minimum": 0,
-            },
+            "granularity": options.granularity(),
             "migration_limit": options.migration_limit(),
             "minimum_gain": options.minimum_gain(
                 "Least gain of a migration: by how much it lowers the weighted deviation, times "
