@@ -35,7 +35,10 @@ def doctor(os_cloud: str | None, transport_url: str | None, config_file: str | N
         table.add_column(header, overflow="fold")
     for finding in findings:
         level = Text(finding.level, style=_STYLES[finding.level])
-        table.add_row(finding.service, finding.check, level, finding.detail, finding.missing)
+        # As text: what a service answers, and the names of options, may look like markup.
+        told = (finding.service, finding.check), (finding.detail, finding.missing)
+        (where, what), (found, missing) = (tuple(Text(t) for t in pair) for pair in told)
+        table.add_row(where, what, level, found, missing)
     console = output()
     console.print(table)
     errors = sum(finding.level == "error" for finding in findings)

@@ -175,7 +175,6 @@ def _region_of_options(conf: cfg.ConfigOpts) -> Any:
         raise ConfigurationError(
             "[keystone] names neither a cloud in clouds.yaml nor an auth_type with credentials"
         )
-    loading.register_session_conf_options(conf, "keystone")
     auth = loading.load_auth_from_conf_options(conf, "keystone")
     session = loading.load_session_from_conf_options(conf, "keystone", auth=auth)
     config: dict[str, Any] = {}
