@@ -123,7 +123,7 @@ class Datasource(ABC):
     default_names: ClassVar[Mapping[str, Any]]
 
     def __init__(self, names: Mapping[str, Any]) -> None:
-        self.names = dict(names)
+        self.names = {metric: name for metric, name in names.items() if name is not None}
 
     @classmethod
     @abstractmethod

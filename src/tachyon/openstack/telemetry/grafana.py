@@ -72,7 +72,9 @@ class Grafana(Datasource):
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__({metric: _metric(metric, fields) for metric, fields in names.items()})
+        super().__init__(
+            {m: _metric(m, fields) for m, fields in names.items() if fields is not None}
+        )
         self.requester = requester
         self._translators = dict(translators)
         self._clock = clock

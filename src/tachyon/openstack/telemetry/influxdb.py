@@ -75,7 +75,9 @@ class InfluxDb:
             )
 
         if tag is not None:
-            yield Statement(text=f'{filled(".*")} GROUP BY "{tag}"', labels=(None,))
+            text = filled(".*")
+            grouped = "," if " group by " in text.lower() else " GROUP BY"
+            yield Statement(text=f'{text}{grouped} "{tag}"', labels=(None,))
             return
         texts: list[str] = []
         asked: list[str] = []

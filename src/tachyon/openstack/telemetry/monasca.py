@@ -84,40 +84,43 @@ class Monasca(Datasource):
     def _values(self, query: Query, name: Any, resources: Resources) -> Iterable[Value]:
         stop = self._clock()
         statistic = _STATISTICS[query.aggregate]
-        # Periods of Monasca lie on a grid; a whole one more than asked covers the window.
         found = self._statistics(
-            str(name), statistic, resources, stop - query.period, stop, query.period + 1
+            str(name), (statistic, "count"), resources, stop - query.period, stop, query.period
         )
-        # A window over two periods of the grid gives two rows: counts add up, means average.
-        whole: dict[str, list[float]] = {}
+        # Periods lie on a grid of Monasca's, so the window may be told in two parts.
+        whole: dict[str, list[tuple[float, float]]] = {}
         for label, rows in found:
-            whole.setdefault(label, []).extend(value for _, value in rows)
-        for label, values in whole.items():
+            whole.setdefault(label, []).extend((value, count) for _, value, count in rows)
+        for label, parts in whole.items():
+            values, counts = np.array(parts, np.float64).T
             if query.aggregate == "count":
-                yield label, sum(values)
+                yield label, float(counts.sum())
+            elif query.aggregate == "mean":
+                yield label, float(np.average(values, weights=counts))
             else:
-                yield label, reduced(np.array(values, np.float64), query.aggregate)
+                yield label, reduced(values, query.aggregate)
 
     def _points(self, query: SeriesQuery, name: Any, resources: Resources) -> Iterable[Points]:
         for label, rows in self._statistics(
-            str(name), "avg", resources, query.start, query.end, query.granularity
+            str(name), ("avg", "count"), resources, query.start, query.end, query.granularity
         ):
-            yield label, [moment for moment, _ in rows], [value for _, value in rows]
+            yield label, [moment for moment, _, _ in rows], [value for _, value, _ in rows]
 
     def _statistics(
         self,
         name: str,
-        statistic: str,
+        statistics: tuple[str, str],
         resources: Resources,
         start: float,
         stop: float,
         period: float,
-    ) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    ) -> Iterator[tuple[str, list[tuple[float, float, float]]]]:
+        """Yield (label, [(moment, first statistic, second one), …]); labels may come again."""
         instances = resources.resource_type == "instance"
         dimension = self._instance_dimension if instances else "hostname"
         parameters = {
             "name": name,
-            "statistics": statistic,
+            "statistics": ",".join(dict.fromkeys(statistics)),
             "start_time": _iso(start),
             "end_time": _iso(stop),
             "period": f"{period:g}",
@@ -126,17 +129,10 @@ class Monasca(Datasource):
         for page in self._pages("v2.0/metrics/statistics", parameters):
             for element in page:
                 columns = element["columns"]
-                when, what = columns.index("timestamp"), columns.index(statistic)
+                at = [columns.index(column) for column in ("timestamp", *statistics)]
                 label = element["dimensions"].get(dimension)
                 if label is not None:
-                    yield (
-                        str(label),
-                        [
-                            (datetime.fromisoformat(row[when]).timestamp(), float(row[what]))
-                            for row in element["statistics"]
-                            if row[what] is not None
-                        ],
-                    )
+                    yield str(label), [_row(row, *at) for row in element["statistics"]]
 
     def _pages(self, path: str, parameters: Mapping[str, str]) -> Iterator[list[Any]]:
         asked = dict(parameters)
@@ -151,6 +147,10 @@ class Monasca(Datasource):
             if not offset or offset == asked.get("offset"):
                 return
             asked["offset"] = offset
+
+
+def _row(row: list[Any], when: int, first: int, second: int) -> tuple[float, float, float]:
+    return datetime.fromisoformat(row[when]).timestamp(), float(row[first]), float(row[second])
 
 
 def _iso(moment: float) -> str:
