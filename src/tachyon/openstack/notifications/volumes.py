@@ -20,9 +20,13 @@ from tachyon.openstack.mapping import storage as mapping
 from tachyon.openstack.mapping.answers import Answer, moment
 from tachyon.openstack.notifications.contract import Handler, Outcome, Rereader
 from tachyon.openstack.notifications.events import Event
-from tachyon.openstack.notifications.work import Work
+from tachyon.openstack.notifications.work import Later, Work
 
 _TOLD_IN_VAIN = frozenset({"volume.usage", "volume.exists"})
+#: What `migration_status` is while no migration is under way.
+_AT_REST = frozenset({None, "none", "success", "error"})
+#: Statuses that a volume does not stay in.
+_PASSING = frozenset({"reserved", "attaching", "detaching", "retyping", "maintenance"})
 #: Member of a `capacity.pool` event → of a pool's `extra`.
 _CAPACITIES = {
     "total": "total_capacity_gb",
@@ -190,6 +194,18 @@ def stage_volumes(cloud: Connection, found: list[tuple[Answer, datetime]], work:
         before = mark_of(known.extra) if known is not None else None
         mark = Mark(max(at, before.at) if before is not None else at)
         work.put_consumer(mapping.volume(answer, pools, {EVENT: mark.as_extra()}))
+        if _is_under_way(answer):
+            work.later.add(Later(VOLUMES, answer["id"]))
+
+
+def _is_under_way(answer: Answer) -> bool:
+    """Tell whether a volume is about to change without an event of its own.
+
+    While a volume is migrated its data go to another one, which is attached, exchanged and then
+    forgotten; neither the exchange nor the end of the other one is told of.
+    """
+    migration = answer.get("migration_status")
+    return migration not in _AT_REST or answer["status"] in _PASSING
 
 
 class VolumeTypeHandler(Handler):

@@ -1,0 +1,78 @@
+"""The real OpenStack control plane that `make interop-openstack` runs against.
+
+Its scripts live outside this repository; TACHYON_TESTBED names their folder. `up` starts what does
+not run, `lib/exercise.py` does to servers and volumes what an optimiser would ask for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FOLDER = Path(os.environ.get("TACHYON_TESTBED", Path(__file__).parents[3] / "shared" / "testbed"))
+#: Where a user of its database may go, unlike a home.
+HOME = Path(os.environ.get("TESTBED_HOME", "/var/tmp/tachyon-testbed"))
+CLOUD = "testbed"
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the testbed's scripts."""
+    return os.environ | {"TESTBED_HOME": str(HOME)}
+
+
+def up() -> None:
+    """Start what does not run; takes some minutes the first time."""
+    subprocess.run([FOLDER / "up"], env=environment(), check=True, timeout=900)
+
+
+def clouds_yaml() -> Path:
+    """Return the path of clouds.yaml with the cloud `CLOUD`."""
+    return HOME / "clouds.yaml"
+
+
+def rabbit_url() -> str:
+    """Return the message bus of the services."""
+    return "rabbit://openstack:testbed@127.0.0.1:5672/"
+
+
+@contextmanager
+def recorded(path: Path) -> Iterator[None]:
+    """Write every notification to a file meanwhile, one JSON a line."""
+    command = (
+        f'. "{FOLDER}/lib/env.sh"; exec "$TB_OS/python" "{FOLDER}/lib/notifications.py" "{path}"'
+    )
+    recorder = subprocess.Popen(["bash", "-c", command], env=environment(), stdout=subprocess.PIPE)
+    try:
+        assert recorder.stdout is not None
+        assert recorder.stdout.readline().strip() == b"listening"
+        yield
+    finally:
+        recorder.terminate()
+        recorder.wait()
+
+
+class Exercise:
+    """Runs the exercise and holds it still after each operation: `for line in exercise`."""
+
+    def __iter__(self) -> Iterator[str]:
+        settings = f'. "{HOME}/openrc"; . "{FOLDER}/lib/env.sh"'
+        command = f'{settings}; exec "$TB_OS/python" "{FOLDER}/lib/exercise.py"'
+        process = subprocess.Popen(
+            ["bash", "-c", command], env=environment(), stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                os.kill(process.pid, signal.SIGSTOP)
+                yield line.rstrip()
+                os.kill(process.pid, signal.SIGCONT)
+            assert process.wait() == 0
+        finally:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGCONT)
+                process.kill()
+                process.wait()
