@@ -9,7 +9,7 @@ EXTRAS := postgresql,mariadb,neo4j,parquet,test
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format integration interop bench constraints clean venv
+.PHONY: help demo test lint format integration interop interop-openstack bench constraints clean venv
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ integration: $(STAMP) ## Tests against real PostgreSQL, MariaDB and Neo4j, insta
 
 interop: $(STAMP) ## Stock Watcher's own tests and strategies on our models, and engines on one graph
 	$(BIN)/pytest -m interop --timeout 1200 $(ARGS) tests/interop
+
+interop-openstack: $(STAMP) ## The collector beside a real OpenStack: after every operation the graph is the cloud
+	$(BIN)/pytest -m interop --timeout 3600 -s $(ARGS) tests/interop_openstack
 
 bench: $(STAMP) ## Measurements; BENCH_SMALL=1 for a quick round
 	$(BIN)/python -m benchmarks $(ARGS)
