@@ -179,3 +179,19 @@ def test_verbose_shows_where_an_error_comes_from() -> None:
 def test_a_captured_cloud_is_audited(goal: str) -> None:
     capture = ROOT / "tests" / "data" / "openstack-capture"
     assert "hosts in use" in tachyon("audit", "run", capture, "--goal", goal).out
+
+
+def test_the_best_plan_of_all_strategies_is_taken_on_request(cluster_path: Path) -> None:
+    outcome = tachyon("audit", "run", cluster_path, "--select", "best", "--format", "json")
+    report = msgspec.json.decode(outcome.out, type=AuditReport)
+    first = tachyon("audit", "run", cluster_path, "--format", "json").out
+    released = {i.name: i.value for i in msgspec.json.decode(first, type=AuditReport).indicators}[
+        "released_compute_nodes_count"
+    ]
+    assert {i.name: i.value for i in report.indicators}["released_compute_nodes_count"] >= released
+
+
+def test_a_metric_that_is_missing_is_named_in_one_line(cluster_path: Path) -> None:
+    outcome = tachyon("audit", "run", cluster_path, "--strategy", "outlet_temperature", code=2)
+    assert "host_outlet_temp is missing for 20 compute nodes" in outcome.err
+    assert "Traceback" not in outcome.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tachyon.optimize.audit import AuditReport, run_audit
 from tachyon.optimize.migration import BANDWIDTH_MBIT
 from tachyon.optimize.plugins import Plugins
 from tachyon.optimize.scope import check, evaluate_all
+from tachyon.optimize.selection import select as selected
+from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 
 
@@ -32,6 +35,13 @@ def audit() -> None:
 @click.argument("file")
 @click.option("--goal", help="Default: the strategy's, or server_consolidation.")
 @click.option("--strategy", help="How; the goal's first strategy by default.")
+@click.option(
+    "--select",
+    type=click.Choice(["first", "best"]),
+    default="first",
+    show_default=True,
+    help="Without --strategy: run the goal's first strategy, or all of them and take the best.",
+)
 @click.option(
     "-p",
     "--parameter",
@@ -71,6 +81,7 @@ def run(
     file: str,
     goal: str | None,
     strategy: str | None,
+    select: str,
     parameters: tuple[str, ...],
     form: str,
     html: str | None,
@@ -91,6 +102,7 @@ def run(
         goal,
         strategy,
         given,
+        best=select == "best",
         scope=None if scope_file is None else read_scope(scope_file),
         seed=seed,
         bandwidth=bandwidth,
@@ -112,6 +124,7 @@ def execute(
     strategy: str | None,
     parameters: dict[str, Any],
     *,
+    best: bool = False,
     scope: Any = None,
     seed: int = 0,
     bandwidth: float = BANDWIDTH_MBIT,
@@ -120,28 +133,47 @@ def execute(
     """Run an audit with plug-ins named by the user, with progress and warnings on stderr."""
     plugins = Plugins()
     if strategy is not None:
-        chosen = plugins.strategy(strategy)
-        if goal is not None and plugins.goal(goal).name != chosen.goal:
-            raise InvalidInput(f"strategy {strategy} serves goal {chosen.goal}, not {goal}")
+        named = plugins.strategy(strategy)
+        if goal is not None and plugins.goal(goal).name != named.goal:
+            raise InvalidInput(f"strategy {strategy} serves goal {named.goal}, not {goal}")
+        tried = [named]
     else:
-        chosen = plugins.strategy_for(goal or "server_consolidation")
+        tried = plugins.strategies_for(goal or "server_consolidation")[: None if best else 1]
     mask = evaluate_all(scope, Session(view))
     for warning in mask.warnings:
         click.echo(f"Warning: scope: {warning}", err=True)
-    with progress(chosen.goal, progress_wanted) as step:
-        return run_audit(
-            view,
-            plugins.goal(chosen.goal),
-            chosen(parameters),
-            Context(
-                scope=mask.providers,
-                consumers=mask.consumers,
-                excluded=mask.excluded,
-                seed=seed,
-                progress=step,
-            ),
-            bandwidth_mbit=bandwidth,
-        )
+    with progress(tried[0].goal, progress_wanted) as step:
+
+        def audited(chosen: type[Strategy]) -> AuditReport:
+            return run_audit(
+                view,
+                plugins.goal(chosen.goal),
+                chosen(parameters),
+                Context(
+                    scope=mask.providers,
+                    consumers=mask.consumers,
+                    excluded=mask.excluded,
+                    seed=seed,
+                    progress=step if len(tried) == 1 else None,
+                ),
+                planner=plugins.planner(chosen.planner)(),
+                bandwidth_mbit=bandwidth,
+            )
+
+        if len(tried) == 1:
+            report = audited(tried[0])
+        else:
+            found = selected(
+                plugins.goal(tried[0].goal),
+                {chosen.name: partial(audited, chosen) for chosen in tried},
+                lambda one: {i.name: i.value for i in one.indicators},
+            )
+            report = found.outcome
+            for name, error in found.refused.items():
+                click.echo(f"Warning: {name} is left out: {error.message}", err=True)
+    for warning in report.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    return report
 
 
 def read_scope(path: str) -> list[dict[str, Any]]:
