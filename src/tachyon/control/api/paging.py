@@ -41,6 +41,7 @@ def page(
         sort_key=key,
         sort_dir=direction,
         deleted=call.deleted,
+        brief=True,
     )
     body: dict[str, Any] = {plural: render(call, records)}
     if len(records) == limit:

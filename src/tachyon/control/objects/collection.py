@@ -14,12 +14,13 @@ from uuid import UUID, uuid4
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
 from oslo_db import exception as db
 
 from tachyon.control.objects.columns import JsonDict, JsonList, shortened
 from tachyon.control.objects.database import Database
-from tachyon.control.objects.query import Direction, Order, Query
-from tachyon.control.objects.record import Change, Kind, Record
+from tachyon.control.objects.query import Direction, Order, Query, among
+from tachyon.control.objects.record import Change, Kind, Record, Reference
 from tachyon.control.objects.states import DELETED
 from tachyon.errors import (
     DuplicateRecord,
@@ -98,6 +99,7 @@ class Collection(Generic[R]):
         sort_key: str = "id",
         sort_dir: Direction = "asc",
         deleted: bool = False,
+        brief: bool = False,
     ) -> list[R]:
         """Return records in order; equal keys in order of creation.
 
@@ -108,6 +110,7 @@ class Collection(Generic[R]):
             sort_key: a column, or one of a related record (`goal_name`).
             sort_dir: "asc" or "desc".
             deleted: with those that are soft-deleted.
+            brief: related records are a `Reference` each, which is quicker to read.
 
         Raises:
             InvalidInput: a filter or the sort key is unknown.
@@ -125,9 +128,20 @@ class Collection(Generic[R]):
             statement = query.select(*self._columns).order_by(*order.terms())
             if limit is not None:
                 statement = statement.limit(limit)
-            return self._records(connection, statement)
+            return self._records(connection, statement, brief=brief)
 
         return self._database.read(read)
+
+    def values(
+        self, names: Sequence[str], where: Mapping[str, Any] = _NONE, *, deleted: bool = False
+    ) -> Sequence[Sequence[Any]]:
+        """Return some columns of records in order of creation, without making records."""
+        query = Query(self.kind)
+        query.where(where)
+        if not deleted:
+            query.conditions.append(self._table.c.deleted == 0)
+        statement = query.select(*(self._table.c[name] for name in names))
+        return self._database.read(lambda c: c.execute(statement.order_by(self._table.c.id)).all())
 
     def count(self, where: Mapping[str, Any] = _NONE, *, deleted: bool = False) -> int:
         """Return how many records satisfy filters."""
@@ -319,14 +333,17 @@ class Collection(Generic[R]):
         found: list[R] = []
         for start in range(0, len(numbers), _CHUNK):
             some = numbers[start : start + _CHUNK]
-            statement = sa.select(*self._columns).where(self._table.c.id.in_(some))
+            statement = sa.select(*self._columns).where(among(self._table.c.id, some))
             found += self._records(connection, statement)
         return found
 
-    def _records(self, connection: sa.Connection, statement: sa.Select[Any]) -> list[R]:
-        rows = [dict(row) for row in connection.execute(statement).mappings()]
-        _relate(connection, self.kind, rows)
-        return [self.kind.record(**row) for row in rows]
+    def _records(
+        self, connection: sa.Connection, statement: sa.Select[Any], *, brief: bool = False
+    ) -> list[R]:
+        rows = _rows(connection, statement, self._columns)
+        _relate(connection, self.kind, rows, brief=brief)
+        record = self.kind.record
+        return [record(**row) for row in rows]
 
     def _prepared(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         unknown = fields.keys() - self._table.c.keys()
@@ -428,17 +445,36 @@ def _columns(kind: Kind[Any]) -> list[sa.Column[Any]]:
     return [column for column in kind.table.c if column.name in names]
 
 
-def _relate(connection: sa.Connection, kind: Kind[Any], rows: Sequence[dict[str, Any]]) -> None:
+def _rows(
+    connection: sa.Connection, statement: sa.Select[Any], columns: Sequence[sa.Column[Any]]
+) -> list[dict[str, Any]]:
+    names = [column.name for column in columns]
+    return [dict(zip(names, row, strict=True)) for row in connection.execute(statement).all()]
+
+
+def _relate(
+    connection: sa.Connection,
+    kind: Kind[Any],
+    rows: Sequence[dict[str, Any]],
+    *,
+    brief: bool = False,
+) -> None:
     """Give rows the records that they refer to, soft-deleted or not: one query a relation."""
     for name, target in kind.relations.items():
         numbers = sorted({row[f"{name}_id"] for row in rows} - {None})
+        make: type[Struct] = target.record
+        columns = _columns(target)
+        if brief:
+            make = Reference
+            columns = [c for c in target.table.c if c.name in Reference.__struct_fields__]
         found: dict[int | None, Any] = {None: None}
         for start in range(0, len(numbers), _CHUNK):
             some = numbers[start : start + _CHUNK]
-            statement = sa.select(*_columns(target)).where(target.table.c.id.in_(some))
-            related = [dict(row) for row in connection.execute(statement).mappings()]
-            _relate(connection, target, related)
-            found |= {row["id"]: target.record(**row) for row in related}
+            statement = sa.select(*columns).where(among(target.table.c.id, some))
+            related = _rows(connection, statement, columns)
+            if not brief:
+                _relate(connection, target, related)
+            found |= {row["id"]: make(**row) for row in related}
         for row in rows:
             row[name] = found[row[f"{name}_id"]]
 

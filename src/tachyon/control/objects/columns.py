@@ -38,9 +38,20 @@ class Moment(TypeDecorator[datetime]):
             value = value.astimezone(UTC).replace(tzinfo=None)
         return value.replace(microsecond=0)
 
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Return the moment with its zone."""
-        return None if value is None else value.replace(tzinfo=UTC)
+    def result_processor(self, dialect: Any, coltype: Any) -> Callable[[Any], Any]:
+        """Return what gives a moment its zone; one call a value, for lists are long."""
+        inner = self.impl_instance.result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:
+            if value is None:
+                return None
+            found: Any = value if inner is None else inner(value)
+            return found.replace(tzinfo=UTC)
+
+        return process
+
+
+_decode = msgspec.json.Decoder().decode
 
 
 class _Json(TypeDecorator[Any]):
@@ -58,9 +69,10 @@ class _Json(TypeDecorator[Any]):
         """Return the text."""
         return msgspec.json.encode(self.empty() if value is None else value).decode()
 
-    def process_result_value(self, value: str | None, dialect: Any) -> Any:
-        """Return the value."""
-        return self.empty() if value is None else msgspec.json.decode(value)
+    def result_processor(self, dialect: Any, coltype: Any) -> Callable[[Any], Any]:
+        """Return what reads a text."""
+        decode, empty = _decode, self.empty
+        return lambda text: decode(text) if text else empty()
 
 
 class JsonList(_Json):

@@ -6,7 +6,7 @@ depth. A filter is a key, or a key with an operator (`created_at__lt`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -18,6 +18,19 @@ from tachyon.errors import InvalidInput
 Direction = Literal["asc", "desc"]
 Condition = sa.ColumnElement[bool]
 
+
+def among(column: sa.ColumnElement[Any], values: Sequence[Any]) -> Condition:
+    """Return the condition that a column has one of some values.
+
+    Numbers stand in the text of the statement: as parameters, a thousand of them take longer to
+    prepare than the database takes to find their rows.
+    """
+    if not values or not all(type(value) is int for value in values):
+        return column.in_(values)
+    listed: sa.TextClause = sa.text(", ".join(map(str, values)))
+    return column.op("IN", is_comparison=True)(sa.sql.elements.Grouping(listed))
+
+
 _OPERATORS: dict[str, Callable[[sa.ColumnElement[Any], Any], Condition]] = {
     "eq": lambda column, value: column.is_(None) if value is None else column == value,
     "neq": lambda column, value: column.is_not(None) if value is None else column != value,
@@ -25,7 +38,7 @@ _OPERATORS: dict[str, Callable[[sa.ColumnElement[Any], Any], Condition]] = {
     "gte": lambda column, value: column >= value,
     "lt": lambda column, value: column < value,
     "lte": lambda column, value: column <= value,
-    "in": lambda column, value: column.in_(list(value)),
+    "in": lambda column, value: among(column, list(value)),
     "notin": lambda column, value: column.not_in(list(value)),
 }
 

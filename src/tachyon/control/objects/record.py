@@ -22,6 +22,15 @@ class Record(Struct, frozen=True, kw_only=True):
     deleted: int = 0
 
 
+class Reference(Struct, frozen=True):
+    """What lists show of a record that others refer to; stands for the record in them."""
+
+    id: int
+    deleted: int
+    uuid: str
+    name: str | None = None
+
+
 R = TypeVar("R", bound=Record)
 
 

@@ -42,14 +42,13 @@ def _indicators(call: Call, plans: Sequence[ActionPlan]) -> dict[int, list[dict[
     numbers = [plan.id for plan in plans]
     if not numbers:
         return found
-    for one in call.objects.efficacy_indicators.find({"action_plan_id__in": numbers}, deleted=True):
-        found.setdefault(one.action_plan_id, []).append(
-            {
-                "name": one.name,
-                "description": one.description,
-                "unit": one.unit,
-                "value": one.data,
-            }
+    names = ("action_plan_id", "name", "description", "unit", "data")
+    where = {"action_plan_id__in": numbers}
+    for plan, name, description, unit, value in call.objects.efficacy_indicators.values(
+        names, where, deleted=True
+    ):
+        found.setdefault(plan, []).append(
+            {"name": name, "description": description, "unit": unit, "value": value}
         )
     return found
 
