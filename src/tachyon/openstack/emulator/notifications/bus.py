@@ -39,6 +39,16 @@ class Notification(Struct, frozen=True):
     priority: str = "info"
 
 
+class _Context:
+    """A request's context as the library takes one: it asks for a copy without secrets."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def redacted_copy(self) -> dict[str, Any]:
+        return self._members
+
+
 class Bus:
     """Sends notifications to a transport, or just keeps them when there is none."""
 
@@ -102,7 +112,8 @@ class Bus:
                     publisher_id=notification.publisher_id
                 )
                 send = getattr(notifier, notification.priority)
-                send(notification.context, notification.event_type, notification.payload)
+                context = _Context(notification.context)
+                send(context, notification.event_type, notification.payload)
             except Exception:
                 # Notifications are best effort: a service whose broker is away loses them.
                 LOG.exception("%s was not sent", notification.event_type)
