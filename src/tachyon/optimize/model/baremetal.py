@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from tachyon.optimize.model.layer import Layer
 from tachyon.optimize.model.relation import Relation
 from tachyon.optimize.model.root import ClusterModel
 from tachyon.optimize.model.tables.baremetal import baremetal_table
+from tachyon.optimize.model.text import XmlText
 from tachyon.optimize.model.writing.baremetal import transactions
 from tachyon.optimize.scope.mask import ScopeMask
 
@@ -93,11 +95,10 @@ class TachyonBaremetalModel(ClusterModel):
             self._nodes.drop(node.uuid)
 
     def _write_xml(self) -> str:
-        root = ElementTree.Element("ModelRoot")
-        nodes = sorted(self.get_all_ironic_nodes().values(), key=lambda n: n.uuid)
-        root.extend(node.as_xml_element() for node in nodes)
-        ElementTree.indent(root)
-        return ElementTree.tostring(root, encoding="unicode") + "\n"
+        text = XmlText()
+        for node in sorted(self.get_all_ironic_nodes().values(), key=attrgetter("uuid")):
+            text.write(node)
+        return text.done()
 
     @classmethod
     def from_xml(cls, data: str | bytes, *args: Any, **kwargs: Any) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from tachyon.optimize.model.records import instance as instances
 from tachyon.optimize.model.relation import Relation
 from tachyon.optimize.model.root import ClusterModel
 from tachyon.optimize.model.tables.compute import ComputeTable, compute_table
+from tachyon.optimize.model.text import XmlText
 from tachyon.optimize.model.writing.compute import by_class, transactions
 from tachyon.optimize.scope.mask import ScopeMask
 
@@ -397,31 +399,24 @@ class TachyonClusterModel(ClusterModel):
         Keys are `node_<field>` and `server_<field>`; a field that is not set has no key.
         """
         found: list[dict[str, Any]] = []
-        for node in sorted(self.get_all_compute_nodes().values(), key=lambda n: n.uuid):
-            host = {f"node_{name}": value for name, value in node.as_dict().items()}
-            standing = sorted(self.get_node_instances(node), key=lambda i: i.uuid)
-            found.extend(
-                {**host, **{f"server_{name}": value for name, value in one.as_dict().items()}}
-                for one in standing
-            )
+        for node in sorted(self.get_all_compute_nodes().values(), key=_uuid):
+            host = node.prefixed("node_")
+            standing = sorted(self.get_node_instances(node), key=_uuid)
+            found.extend({**host, **one.prefixed("server_")} for one in standing)
             if not standing:
                 found.append(host)
         return found
 
     def _write_xml(self) -> str:
-        root = ElementTree.Element("ModelRoot")
-        nodes = sorted(self.get_all_compute_nodes().values(), key=lambda n: n.uuid)
-        for node in nodes:
-            element = node.as_xml_element()
-            standing = sorted(self.get_node_instances(node), key=lambda i: i.uuid)
-            element.extend(one.as_xml_element() for one in standing)
-            root.append(element)
+        text = XmlText()
+        for node in sorted(self.get_all_compute_nodes().values(), key=_uuid):
+            text.write(node, sorted(self.get_node_instances(node), key=_uuid))
         unmapped = (
             one for one in self.get_all_instances().values() if not self._placements.on(one.uuid)
         )
-        root.extend(one.as_xml_element() for one in sorted(unmapped, key=lambda i: i.uuid))
-        ElementTree.indent(root)
-        return ElementTree.tostring(root, encoding="unicode") + "\n"
+        for one in sorted(unmapped, key=_uuid):
+            text.write(one)
+        return text.done()
 
     @classmethod
     def from_xml(cls, data: str | bytes, *args: Any, **kwargs: Any) -> Self:
@@ -445,6 +440,9 @@ class TachyonClusterModel(ClusterModel):
             if parent.tag == "ComputeNode":
                 model.map_instance(instance.uuid, parent.attrib["uuid"])
         return model
+
+
+_uuid = attrgetter("uuid")
 
 
 def _new_instance(new: Any, allocations: Any) -> Instance:

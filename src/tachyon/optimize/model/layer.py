@@ -9,7 +9,7 @@ takes its place.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from tachyon.optimize.model.elements.element import Element
@@ -126,6 +126,21 @@ class Layer(Generic[E]):
                 found = self._live[key] = self.source.element.live(self, row, key)
             return found
 
+    def of_rows(self, rows: Iterable[int]) -> dict[str, E]:
+        """Return the elements of rows by key, of those that exist for this model."""
+        keys, visible, live = self.source.keys, self.visible, self._live
+        make = self.source.element.live
+        found: dict[str, E] = {}
+        with self._lock:
+            for row in rows:
+                if visible is None or visible[row]:
+                    key = keys[row]
+                    element = live.get(key)
+                    if element is None:
+                        element = live[key] = make(self, row, key)
+                    found[key] = element
+        return found
+
     def everything(self) -> dict[str, E]:
         """Return all elements by key, in order; the layer's own dictionary."""
         if self._all is None:
@@ -134,24 +149,11 @@ class Layer(Generic[E]):
         return self._all
 
     def _gather(self) -> dict[str, E]:
-        keys, visible, gone, live = self.source.keys, self.visible, self._gone, self._live
-        rows: Iterator[int] = iter(self.source.rows)
-        if visible is not None:
-            rows = (row for row in rows if visible[row])
-        make = self.source.element.live
-        found: dict[str, E] = {}
-        for row in rows:
-            key = keys[row]
-            element = live.get(key)
-            if element is None:
-                if key in gone:
-                    continue
-                element = live[key] = make(self, row, key)
-            elif key in gone:
-                continue
-            found[key] = element
-        found.update(self._added)
-        return found
+        keys, gone = self.source.keys, self._gone
+        rows: Iterable[int] = self.source.rows
+        if gone:
+            rows = (row for row in rows if keys[row] not in gone)
+        return {**self.of_rows(rows), **self._added}
 
     def put(self, key: str, element: E) -> None:
         """Add an element, or put it in the place of the one known under its key."""
@@ -184,7 +186,7 @@ class Layer(Generic[E]):
 
     def fill(self, element: Element, values: dict[str, Any], stage: int) -> None:
         """Fill a live element (`Keeper`)."""
-        row = values["_row"]
+        row = element._row
         self.source.fill(row, values, stage)
         if self.excluded is not None and self.excluded[row]:
             values["watcher_exclude"] = True
@@ -205,7 +207,6 @@ class Layer(Generic[E]):
             other.written = set(self.written)
             for key in self.written | self._added.keys():
                 element = self._live[key].copy()
-                element.__dict__["_row"] = self._live[key].__dict__.get("_row", -1)
                 element.attach(other)
                 other._live[key] = element
             other._added = {key: other._live[key] for key in self._added}
@@ -218,8 +219,7 @@ class Layer(Generic[E]):
                 if row < 0:
                     element.detach()
                 else:
-                    element.attach(self)
-                    element.reopen(row)
+                    element.reopen(self, row)
                     self._live[key] = element
 
     def is_gone(self, key: str) -> bool:

@@ -63,15 +63,7 @@ class Relation(Generic[C, P]):
 
     def _gather(self, parent: str) -> dict[str, C]:
         row = self.parents.base_row(parent)
-        if row < 0:
-            return {}
-        layer = self.children
-        visible, keys, of_row = layer.visible, layer.source.keys, layer.of_row
-        return {
-            (key := keys[at]): of_row(at, key)
-            for at in self.source.children(row)
-            if visible is None or visible[at]
-        }
+        return {} if row < 0 else self.children.of_rows(self.source.children(row))
 
     def on(self, child: str) -> Sequence[str]:
         """Return the keys of what a known child stands on, the oldest edge first."""

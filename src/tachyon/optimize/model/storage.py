@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from tachyon.optimize.model.layer import Layer
 from tachyon.optimize.model.relation import Relation
 from tachyon.optimize.model.root import ClusterModel
 from tachyon.optimize.model.tables.storage import storage_table
+from tachyon.optimize.model.text import XmlText
 from tachyon.optimize.model.writing.storage import transactions
 from tachyon.optimize.scope.mask import ScopeMask
 
@@ -304,19 +306,15 @@ class TachyonStorageModel(ClusterModel):
         return self.get_volume_by_uuid(volume.uuid)
 
     def _write_xml(self) -> str:
-        root = ElementTree.Element("ModelRoot")
-        for node in sorted(self.get_all_storage_nodes().values(), key=lambda n: n.host):
-            of_node = node.as_xml_element()
-            root.append(of_node)
-            for pool in sorted(self.get_node_pools(node), key=lambda p: p.name):
-                of_pool = pool.as_xml_element()
-                of_node.append(of_pool)
-                lying = sorted(self.get_pool_volumes(pool), key=lambda v: v.uuid)
-                of_pool.extend(one.as_xml_element() for one in lying)
+        text = XmlText()
+        for node in sorted(self.get_all_storage_nodes().values(), key=attrgetter("host")):
+            with text.inside(node):
+                for pool in sorted(self.get_node_pools(node), key=attrgetter("name")):
+                    text.write(pool, sorted(self.get_pool_volumes(pool), key=attrgetter("uuid")))
         unmapped = (one for one in self.get_all_volumes().values() if not self._lying.on(one.uuid))
-        root.extend(one.as_xml_element() for one in sorted(unmapped, key=lambda v: v.uuid))
-        ElementTree.indent(root)
-        return ElementTree.tostring(root, encoding="unicode") + "\n"
+        for one in sorted(unmapped, key=attrgetter("uuid")):
+            text.write(one)
+        return text.done()
 
     @classmethod
     def from_xml(cls, data: str | bytes, *args: Any, **kwargs: Any) -> Self:

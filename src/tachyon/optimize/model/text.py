@@ -6,8 +6,13 @@ Watcher asks for a model's text several times an audit, to log it where hardly a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from tachyon.optimize.model.elements import Element
 
 
 class LazyText(str):
@@ -62,3 +67,46 @@ _KEPT = frozenset(
 for _name in dir(str):
     if _name not in _KEPT and callable(getattr(str, _name)):
         setattr(LazyText, _name, _delegate(_name))
+
+
+_SPECIAL = re.compile(r"[&<>\"\n\r\t]")
+
+
+class XmlText:
+    """Writes a model's XML: an element a line, what stands on it inside."""
+
+    def __init__(self) -> None:
+        self._lines = ["<ModelRoot>"]
+        self._indent = "  "
+
+    @contextmanager
+    def inside(self, element: Element) -> Iterator[None]:
+        """Write an element around all that is written meanwhile."""
+        self._lines.append(f"{self._indent}<{_tag(element)}>")
+        self._indent += "  "
+        yield
+        self._indent = self._indent[2:]
+        self._lines.append(f"{self._indent}</{type(element).__name__}>")
+
+    def write(self, element: Element, standing: Iterable[Element] = ()) -> None:
+        """Write an element, and inside it what stands on it."""
+        below = [f"{self._indent}  <{_tag(one)} />" for one in standing]
+        if below:
+            with self.inside(element):
+                self._lines.extend(below)
+        else:
+            self._lines.append(f"{self._indent}<{_tag(element)} />")
+
+    def done(self) -> str:
+        """Return the text."""
+        return "\n".join([*self._lines, "</ModelRoot>", ""])
+
+
+def _tag(element: Element) -> str:
+    fields = element.fields
+    attributes = []
+    for name, value in element.as_dict().items():
+        text = fields[name].text(value)
+        quoted = quoteattr(text) if _SPECIAL.search(text) else f'"{text}"'
+        attributes.append(f" {name}={quoted}")
+    return type(element).__name__ + "".join(attributes)

@@ -38,14 +38,26 @@ class Element:
     is by class and content, the hash by identity.
     """
 
+    # Beside the dictionary, so that the collector has nothing to follow in that.
+    __slots__ = ("__dict__", "__weakref__", "_keeper", "_row", "_stage")
+
     fields: ClassVar[Mapping[str, Field]] = {}
     #: The field by which models know the element.
     key_field: ClassVar[str] = "uuid"
 
-    _keeper: Keeper | None = None
-    _row: int = -1
-    _stage: int = ALL
     _defaults: ClassVar[Mapping[str, Any]] = {}
+
+    _keeper: Keeper | None
+    _row: int
+    _stage: int
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Return an element that belongs to no model."""
+        made = object.__new__(cls)
+        _set_keeper(made, None)
+        _set_row(made, -1)
+        _set_stage(made, ALL)
+        return made
 
     def __init_subclass__(cls) -> None:
         cls._defaults = {
@@ -67,18 +79,17 @@ class Element:
     @classmethod
     def live(cls, keeper: Keeper, row: int, key: str) -> Self:
         """Return a live element of a row, of which nothing but the key is known yet."""
-        made = cls.__new__(cls)
-        mine = made.__dict__
-        mine["_keeper"] = keeper
-        mine["_row"] = row
-        mine["_stage"] = KEY
-        mine[cls.key_field] = key
+        made = object.__new__(cls)
+        _set_keeper(made, keeper)
+        _set_row(made, row)
+        _set_stage(made, KEY)
+        made.__dict__[cls.key_field] = key
         return made
 
     def __getattr__(self, name: str) -> Any:
         mine = self.__dict__
-        while (stage := mine.get("_stage", ALL)) < ALL:
-            self._fill(stage + 1)
+        while self._stage < ALL:
+            self._fill(self._stage + 1)
             if name in mine:
                 return mine[name]
         if name in self.fields:
@@ -89,7 +100,7 @@ class Element:
         keeper = self._keeper
         assert keeper is not None
         keeper.fill(self, self.__dict__, stage)
-        self.__dict__["_stage"] = stage
+        _set_stage(self, stage)
 
     def _complete(self) -> dict[str, Any]:
         """Return the element's attributes, all fields that are set among them."""
@@ -100,9 +111,7 @@ class Element:
     def __setattr__(self, name: str, value: Any) -> None:
         field = self.fields.get(name)
         if field is None:
-            if isinstance(getattr(type(self), name, None), property):
-                raise AttributeError(f"{name} of {type(self).__name__} is derived")
-            self.__dict__[name] = value
+            object.__setattr__(self, name, value)
             return
         shaped = field.coerce(name, value)
         mine = self._complete()
@@ -122,28 +131,29 @@ class Element:
 
     def attach(self, keeper: Keeper) -> None:
         """Let the element belong to a model from now on."""
-        self._complete()["_keeper"] = keeper
+        self._complete()
+        _set_keeper(self, keeper)
 
     def detach(self) -> None:
         """Keep the element's values, and belong to no model any more."""
-        mine = self._complete()
-        mine.pop("_keeper", None)
-        mine.pop("_row", None)
-        mine.pop("_stage", None)
+        self._complete()
+        _set_keeper(self, None)
+        _set_row(self, -1)
 
-    def reopen(self, row: int) -> None:
+    def reopen(self, keeper: Keeper, row: int) -> None:
         """Forget the values of a live element, to read them from a newer view."""
         mine = self.__dict__
-        keeper, key = self._keeper, mine[self.key_field]
+        key = mine[self.key_field]
         mine.clear()
-        mine.update(_keeper=keeper, _row=row, _stage=KEY)
         mine[self.key_field] = key
+        _set_keeper(self, keeper)
+        _set_row(self, row)
+        _set_stage(self, KEY)
 
     def copy(self) -> Self:
         """Return a detached element of the same content."""
         made = type(self).__new__(type(self))
-        values = {n: v for n, v in self._complete().items() if n not in _OWN}
-        made.__dict__.update(deepcopy(values))
+        made.__dict__.update(deepcopy(self._complete()))
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -152,11 +162,11 @@ class Element:
 
     def __copy__(self) -> Self:
         made = type(self).__new__(type(self))
-        made.__dict__.update({n: v for n, v in self._complete().items() if n not in _OWN})
+        made.__dict__.update(self._complete())
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        return {n: v for n, v in self._complete().items() if n not in _OWN}
+        return dict(self._complete())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -185,6 +195,11 @@ class Element:
         """Return the fields that are set."""
         mine = self._complete()
         return {name: mine[name] for name in self.fields if name in mine}
+
+    def prefixed(self, prefix: str) -> dict[str, Any]:
+        """Return the fields that are set, their names with a prefix."""
+        mine = self._complete()
+        return {prefix + name: mine[name] for name in self.fields if name in mine}
 
     def as_xml_element(self) -> ElementTree.Element:
         """Return the fields that are set as an XML element named after the class."""
@@ -237,4 +252,6 @@ class Element:
         return f"{type(self).__name__}({values})"
 
 
-_OWN = frozenset({"_keeper", "_row", "_stage"})
+_set_keeper: Any = Element.__dict__["_keeper"].__set__
+_set_row: Any = Element.__dict__["_row"].__set__
+_set_stage: Any = Element.__dict__["_stage"].__set__

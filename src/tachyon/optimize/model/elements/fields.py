@@ -51,7 +51,7 @@ class Field:
 
 def string(**options: Any) -> Field:
     """Return a field of text; members of an enumeration are kept as they are."""
-    return Field(_text, **options)
+    return Field(_text, text=_plain, **options)
 
 
 def whole(**options: Any) -> Field:
@@ -105,6 +105,10 @@ def _text(value: Any) -> Any:
     if isinstance(value, int | float | datetime):
         return str(value)
     raise ValueError(f"a string is required, not {type(value).__name__}")
+
+
+def _plain(value: Any) -> str:
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def _whole(value: Any) -> int:
