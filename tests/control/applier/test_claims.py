@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
 
 from tachyon.control.applier.actions.base import Action
 from tachyon.errors import InvalidInput, StateConflict
-from tests.control.applier.world import DOWN_TIME, World, background, settle
+from tests.control.world import DOWN_TIME, World, background, settle, until
 
 SLOW: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("nop", {"message": "a"}, ()),
     ("sleep", {"duration": 3600}, (0,)),
     ("nop", {"message": "b"}, (1,)),
 ]
-
-
-def until(condition: Any, seconds: float = 10.0) -> None:
-    """Wait for what another thread brings about."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 class Counting(Action):

@@ -9,7 +9,7 @@ import pytest
 
 from tachyon.control.applier.actions.base import Action
 from tachyon.control.applier.actions.nop import Nop
-from tests.control.applier.world import World, settle
+from tests.control.world import World, settle
 
 
 def nop(*parents: int, **flags: bool) -> tuple[str, dict[str, Any], tuple[int, ...]]:

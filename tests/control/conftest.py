@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.control.applier.world import World
+from tests.control.world import World
 
 
 @pytest.fixture

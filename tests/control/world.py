@@ -1,23 +1,32 @@
-"""A database with a goal, a strategy and an audit, and plans on it, for tests of the applier."""
+"""A database with goals and strategies, audits and plans on it, and services that work with it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 from tachyon.control.applier.actions import Patience, Patiences, action_types
 from tachyon.control.applier.applier import Applier, ApplierOptions
 from tachyon.control.applier.execution import Means
+from tachyon.control.engine.engine import DecisionEngine, EngineOptions
+from tachyon.control.engine.running import Brain
 from tachyon.control.notifications import Notifier
-from tachyon.control.objects import ActionPlan, Database, Objects
+from tachyon.control.objects import ActionPlan, Audit, Database, Objects
 from tachyon.control.objects.migrations import upgrade
-from tachyon.control.objects.service import APPLIER
+from tachyon.control.objects.service import APPLIER, DECISION_ENGINE
 from tachyon.control.services import Heartbeat, Liveness
+from tachyon.graph.client import GraphClient, connect
+from tachyon.graph.cluster_file import ClusterFile
+from tachyon.optimize.plugins import Plugins
 
+PLUGINS = Plugins()
 DOWN_TIME = 90.0
 #: Short enough for tests; the emulator's clock decides how long work takes.
 SOON = Patience(times=400, interval=0.02)
@@ -51,23 +60,46 @@ class Events(Notifier):
         return [event for event, _, _ in self.sent if event.startswith(prefix)]
 
 
+def fill(url: str) -> None:
+    """Make the tables of an empty database, with all goals and strategies."""
+    database = Database(url)
+    upgrade(database)
+    objects = Objects(database)
+    goals = {n: objects.goals.create(name=n, display_name=n).id for n in PLUGINS.goals}
+    for name, strategy in PLUGINS.strategies.items():
+        goal = goals[strategy.goal]
+        objects.strategies.create(name=name, display_name=name, goal_id=goal)
+    objects.close()
+
+
+@cache
+def _template() -> bytes:
+    """A filled SQLite database, made once for all tests."""
+    with TemporaryDirectory() as folder:
+        fill(f"sqlite:///{folder}/control.db")
+        return (Path(folder) / "control.db").read_bytes()
+
+
 class World:
     """A control plane's database in a file, and what tests do on it."""
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self.clock = Clock()
+        self.folder = folder
         self.url = url or f"sqlite:///{folder}/control.db"
-        database = Database(self.url, clock=self.clock)
-        upgrade(database)
-        self.objects = Objects(database)
-        goal = self.objects.goals.create(name="dummy", display_name="Dummy")
-        self.strategy = self.objects.strategies.create(
-            name="dummy", display_name="Dummy", goal_id=goal.id
-        )
-        self.goal = goal
+        if url is None:
+            (folder / "control.db").write_bytes(_template())
+        else:
+            fill(url)
+        self.objects = Objects(Database(self.url, clock=self.clock, sqlite_synchronous=False))
+        self.strategy = self.objects.strategies.get("dummy")
+        self.goal = self.strategy.goal
         self.events = Events()
 
-    def audit(self, **fields: Any) -> Any:
+    def audit(self, strategy: str | None = None, **fields: Any) -> Audit:
+        if strategy is not None:
+            record = self.objects.strategies.get(strategy)
+            fields |= {"strategy_id": record.id, "goal_id": record.goal_id}
         return self.objects.audits.create(
             **{
                 "name": f"audit-{uuid4()}",
@@ -125,6 +157,38 @@ class World:
             ApplierOptions(**{"interval": 0.05, "shutdown_timeout": 5.0, **given}),
         )
 
+    def graph(self, content: ClusterFile | None = None) -> GraphClient:
+        """A client of one graph, with a cluster in it; each call is another process' client."""
+        client = connect(f"sqlite:///{self.folder}/graph.db")
+        if content is not None:
+            client.synchronise(content.cluster)
+        return client
+
+    def engine(
+        self, host: str = "one", graph: GraphClient | None = None, **given: Any
+    ) -> DecisionEngine:
+        brain = {f: given.pop(f) for f in list(given) if f in Brain.__struct_fields__}
+        liveness = Liveness(self.objects, DECISION_ENGINE, DOWN_TIME)
+        Heartbeat(liveness, host, 60).beat()
+        return DecisionEngine(
+            Brain(
+                **{
+                    "objects": self.objects,
+                    "notifier": self.events,
+                    "graph": graph or self.graph(),
+                    "plugins": PLUGINS,
+                    **brain,
+                }
+            ),
+            host,
+            liveness,
+            given.pop("applier", None),
+            EngineOptions(**{"interval": 0.05, "shutdown_timeout": 5.0, **given}),
+        )
+
+    def plans(self, audit: Audit) -> list[ActionPlan]:
+        return self.objects.action_plans.find({"audit_id": audit.id})
+
     def states(self, plan: ActionPlan) -> list[str]:
         return [a.state for a in self.objects.actions.find({"action_plan_id": plan.id})]
 
@@ -138,17 +202,25 @@ class World:
         self.objects.close()
 
 
-def settle(applier: Applier, *, rounds: int = 400) -> None:
-    """Let an applier look until it has nothing under way."""
+def settle(service: Applier | DecisionEngine, *, rounds: int = 400) -> None:
+    """Let a service look until it has nothing under way."""
     for _ in range(rounds):
-        applier.look()
-        if not applier.busy:
+        service.look()
+        if not service.busy:
             return
-        applier.join(0.05)
-    raise AssertionError("the applier has not finished")
+        service.join(0.05)
+    raise AssertionError("the service has not finished")
 
 
-def background(applier: Applier) -> threading.Thread:
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for what another thread brings about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def background(applier: Applier | DecisionEngine) -> threading.Thread:
     thread = threading.Thread(target=applier.run, daemon=True)
     thread.start()
     return thread

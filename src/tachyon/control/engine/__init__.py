@@ -1,0 +1,1 @@
+"""The decision engine: audits become action plans."""
