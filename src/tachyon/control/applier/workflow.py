@@ -11,9 +11,9 @@ So a long plan is run as several flows, one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-import futurist
 from taskflow import engines, task
 from taskflow.patterns import graph_flow
 
@@ -47,7 +47,7 @@ def run(
         max_workers: threads.
     """
     rest = iter(parents.items())
-    with futurist.ThreadPoolExecutor(max_workers=max_workers) as executor:
+    with ThreadPoolExecutor(max_workers=max_workers) as executor:
         while block := dict(islice(rest, BLOCK)):
             flow = graph_flow.Flow(name)
             for uuid, above in block.items():
