@@ -24,6 +24,17 @@ class Event(Struct, frozen=True, kw_only=True):
     payload: dict[str, Any]
     id: str = ""
 
+    def text(self, name: str) -> str:
+        """Return a member of the payload that has to be a text.
+
+        Raises:
+            KeyError, TypeError: it is missing, or something else.
+        """
+        found = self.payload[name]
+        if not isinstance(found, str):
+            raise TypeError(f"{name} is no text: {found!r}")
+        return found
+
     @property
     def phase(self) -> str:
         """The last part of the type: "start", "end", "error" …"""

@@ -50,7 +50,7 @@ class InstanceHandler(Handler):
         if event.type in _TOLD_IN_VAIN:
             return Outcome.IGNORED
         payload = event.payload
-        uuid: str = payload["uuid"]
+        uuid = event.text("uuid")
         known = work.consumer(uuid)
         if event.type == "instance.delete.end" or payload["state"] == "deleted":
             return _remove(uuid, work)

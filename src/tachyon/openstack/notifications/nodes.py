@@ -28,7 +28,7 @@ class NodeHandler(Handler):
         since = work.known_since("baremetal")
         if since is not None and event.at <= since.at:
             return Outcome.OLD
-        work.read_again(NODES, event.payload["uuid"], event.at)
+        work.read_again(NODES, event.text("uuid"), event.at)
         return Outcome.READ_AGAIN
 
 

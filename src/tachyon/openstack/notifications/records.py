@@ -37,7 +37,7 @@ class ServerGroupHandler(Handler):
 
     def handle(self, event: Event, work: Work) -> Outcome:
         """Apply an event about a server group."""
-        return _demand(work, SERVER_GROUPS, event.payload["uuid"], event)
+        return _demand(work, SERVER_GROUPS, event.text("uuid"), event)
 
 
 class FlavorHandler(Handler):
@@ -48,7 +48,7 @@ class FlavorHandler(Handler):
 
     def handle(self, event: Event, work: Work) -> Outcome:
         """Apply an event about a flavor."""
-        return _demand(work, FLAVORS, event.payload["flavorid"], event)
+        return _demand(work, FLAVORS, event.text("flavorid"), event)
 
 
 def _demand(work: Work, rereader: Rereader, key: str, event: Event) -> Outcome:

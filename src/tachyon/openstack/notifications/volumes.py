@@ -47,7 +47,7 @@ class VolumeHandler(Handler):
         """Apply an event about a volume."""
         if event.type in _TOLD_IN_VAIN or event.phase == "start":
             return Outcome.IGNORED
-        uuid: str = event.payload["volume_id"]
+        uuid = event.text("volume_id")
         since = work.known_since("storage")
         if since is not None and event.at <= since.at:
             return Outcome.OLD
@@ -69,7 +69,7 @@ class PoolHandler(Handler):
     def handle(self, event: Event, work: Work) -> Outcome:
         """Apply a pool's report of its capacities."""
         payload = event.payload
-        name: str = payload["name_to_id"]
+        name = event.text("name_to_id")
         at = moment(payload["reported_at"]) if payload.get("reported_at") else event.at
         pool = work.provider(name)
         if pool is None:
