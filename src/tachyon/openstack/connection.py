@@ -142,14 +142,15 @@ def connect(
     Args:
         conf: the options of `tachyon.conf`; None: their defaults.
         cloud: a name in clouds.yaml; None: `[keystone] cloud`, or else the credentials there.
-        clouds_file: path of clouds.yaml; None: `[keystone] clouds_file`, or else the usual places.
+        clouds_file: path of clouds.yaml; None: `[keystone] clouds_file`, or else where
+            OpenStack's clients look, OS_CLIENT_CONFIG_FILE included.
 
     Raises:
         ConfigurationError: there is no such cloud, or the options lack something.
     """
     conf = conf or options.load()
     cloud = cloud or conf.keystone.cloud
-    path = clouds_file or conf.keystone.clouds_file
+    path = clouds_file or conf.keystone.clouds_file or os.environ.get("OS_CLIENT_CONFIG_FILE")
     try:
         region = _region_of_file(conf, cloud, path) if cloud else _region_of_options(conf)
         return Connection(openstack.connection.Connection(config=region), conf)
