@@ -44,7 +44,12 @@ def truth(metric: str) -> Table:
     resources = instances() if metric.startswith("instance") else hosts()
     labels = resources.uuids if resources.resource_type == "instance" else resources.names
     rng = np.random.default_rng(len(metric))
-    scale = {"host_power": 300.0, "instance_ram_usage": 2048.0, "host_airflow": 900.0}
+    scale = {
+        "host_power": 300.0,
+        "instance_ram_usage": 2048.0,
+        "host_airflow": 900.0,
+        "host_ram_usage": 6e7,
+    }
     return {
         label: np.round(rng.uniform(0.05, 0.95, COUNT) * scale.get(metric, 100.0), 3)
         for label in labels[:-1]

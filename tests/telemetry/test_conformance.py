@@ -12,15 +12,18 @@ from tachyon.errors import CloudError, InvalidInput
 from tachyon.openstack.telemetry.datasource import Query, SeriesQuery
 from tachyon.openstack.telemetry.metrics import AGGREGATES
 from tests.telemetry import measured
-from tests.telemetry.backends import BACKENDS, Opened
+from tests.telemetry.backends import BACKENDS, SERVERS, Opened
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(
+    scope="module",
+    params=[*BACKENDS, *(pytest.param(name, marks=pytest.mark.integration) for name in SERVERS)],
+)
 def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Opened]:
     folder: Path = tmp_path_factory.mktemp("files")
-    with BACKENDS[request.param](folder) as one:
+    with {**BACKENDS, **SERVERS}[request.param](folder) as one:
         yield one
 
 

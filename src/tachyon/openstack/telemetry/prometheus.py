@@ -177,7 +177,8 @@ def over(metric: str, name: str, label: str, window: float, aggregate: str) -> s
     Counters give their rate over the window, whatever the aggregate; gauges the aggregate.
     """
     span = f"{window:g}s"
-    function = f"{_OVER_TIME[aggregate]}_over_time"
+    # From the window's start on, up to its end but without it, as everywhere else.
+    values = f"{name}[{span}] offset 1ms"
     if metric == "host_cpu_usage":
         return f'100 - 100 * avg by ({label}) (rate({name}{{mode="idle"}}[{span}]))'
     if metric == "instance_cpu_usage":
@@ -185,14 +186,14 @@ def over(metric: str, name: str, label: str, window: float, aggregate: str) -> s
     if metric == "host_ram_usage":
         # Most is used when least is available.
         swapped = {"min": "max", "max": "min"}.get(aggregate, aggregate)
-        free = f"{_OVER_TIME[swapped]}_over_time({name}[{span}])"
+        free = f"{_OVER_TIME[swapped]}_over_time({values})"
         if aggregate == "count":
             return f"max by ({label}) ({free})"
         return (
             f"(max by ({label}) (last_over_time({_TOTAL_MEMORY}[{span}]))"
             f" - max by ({label}) ({free})) / 1024"
         )
-    return f"avg by ({label}) ({function}({name}[{span}]))"
+    return f"avg by ({label}) ({_OVER_TIME[aggregate]}_over_time({values}))"
 
 
 def aggregated(query: Query, name: str, label: str) -> str:
@@ -207,4 +208,6 @@ def aggregated(query: Query, name: str, label: str) -> str:
         return over(query.metric, name, label, period, query.aggregate)
     step = min(max(query.granularity, _RATE_MIN), period)
     inner = over(query.metric, name, label, step, "mean")
-    return f"{_OVER_TIME[query.aggregate]}_over_time(({inner})[{period:g}s:{step:g}s])"
+    # Each rate stands at the end of its step, so the first one is a step after the period's start.
+    since = f"{period - step / 2:g}s"
+    return f"{_OVER_TIME[query.aggregate]}_over_time(({inner})[{since}:{step:g}s])"
