@@ -42,9 +42,9 @@ def configuration(
             "transport_url": "fake://",
             "state_path": folder / host,
             "log_file": folder / f"{host}.log",
-            "debug": True,
         },
-        "database": {"connection": f"sqlite:///{folder / 'watcher.db'}"},
+        # Each has a database of its own: SQLite is not for two engines at once.
+        "database": {"connection": f"sqlite:///{folder / host}.db"},
         "watcher_clients_auth": credentials,
         "collector": {"api_query_max_retries": 1, "api_query_interval": 0},
         "watcher_decision_engine": {"continuous_audit_interval": 1},
@@ -90,6 +90,8 @@ class Engine:
             env=variables(),
             stdout=subprocess.DEVNULL,
             stderr=self._config.with_suffix(".err").open("wb"),
+            # The engine is a process that watches over another; a kill is for both.
+            start_new_session=True,
         )
         return self
 
@@ -110,7 +112,7 @@ class Engine:
     def kill(self) -> None:
         """End it without a chance to clean up."""
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGKILL)
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     @property
