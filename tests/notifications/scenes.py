@@ -15,6 +15,7 @@ from tachyon.openstack.collectors.plugins import handlers
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.emulator.clock import ManualClock
 from tachyon.openstack.emulator.emulator import Emulator
+from tachyon.openstack.emulator.notifications.bus import Notification
 from tachyon.openstack.notifications.applying import Applier
 from tachyon.openstack.notifications.events import Event, plain
 from tests.collectors.agreement import content, differences
@@ -57,9 +58,13 @@ class Scene:
         return sorted(self.emulator.cloud.compute.servers)
 
     @property
+    def notifications(self) -> list[Notification]:
+        """Return what was sent since the scene began."""
+        return self.emulator.notifications[self._begun :]
+
+    @property
     def events(self) -> list[Event]:
         """What was sent since the scene began, a millisecond between any two."""
-        sent = self.emulator.notifications[self._begun :]
         return [
             Event(
                 type=n.event_type,
@@ -68,7 +73,7 @@ class Scene:
                 payload=plain(n.payload),
                 id=str(row),
             )
-            for row, n in enumerate(sent)
+            for row, n in enumerate(self.notifications)
         ]
 
     def truth(self) -> dict[str, Any]:

@@ -208,7 +208,8 @@ def test_a_pool_tells_its_capacities_and_only_news_count(scene: Scene, graph: Gr
     collect(scene.cloud, graph)
     pool = next(p for p in graph.providers(type="pool"))
     allocated = pool.extra["allocated_capacity_gb"]
-    numbers = {"total": 5000.0, "free": 4000.0, "provisioned": 1000.0, "virtual_free": 3900.0}
+    provisioned = pool.extra["provisioned_capacity_gb"]
+    numbers = {"total": 5000.0, "free": 9.0, "provisioned": provisioned, "virtual_free": 3900.0}
     first = capacity(pool.uuid, 1, allocated=allocated, **numbers)
     late = capacity(pool.uuid, 0, allocated=allocated, **{**numbers, "total": 1.0})
     before = scene.cloud.requests

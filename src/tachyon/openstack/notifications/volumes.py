@@ -35,6 +35,8 @@ _CAPACITIES = {
     "provisioned": "provisioned_capacity_gb",
     "virtual_free": "virtual_free",
 }
+#: Those of them that change with the volumes in the pool alone.
+_PROVISIONED = ("allocated_capacity_gb", "provisioned_capacity_gb")
 
 
 class VolumeHandler(Handler):
@@ -79,8 +81,8 @@ class PoolHandler(Handler):
         if since is not None and at <= since.at:
             return Outcome.OLD
         told = {member: payload[name] for name, member in _CAPACITIES.items() if name in payload}
-        if told.get("allocated_capacity_gb") != pool.extra.get("allocated_capacity_gb"):
-            # A volume that its driver moved causes no event but this one.
+        if any(told.get(member) != pool.extra.get(member) for member in _PROVISIONED):
+            # A volume that its driver moved causes no event but, at most, this one.
             work.read_again(POOL_VOLUMES, name, at)
         work.put_provider(_with_capacities(pool, told, at))
         return Outcome.APPLIED
