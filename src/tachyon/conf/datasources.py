@@ -39,8 +39,7 @@ OPTIONS = (
     ),
 )
 
-METRIC_MAP_GROUP = cfg.OptGroup("watcher_decision_engine", title="The decision engine")
-
+#: Of [watcher_decision_engine], where Watcher has it.
 METRIC_MAP_OPTIONS = (
     cfg.StrOpt(
         "metric_map_path",
