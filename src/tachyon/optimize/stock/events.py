@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from tachyon.errors import TachyonError
@@ -22,8 +23,8 @@ LOG = logging.getLogger(__name__)
 _MOST = 10_000
 #: Events of one transaction.
 _BATCH = 500
-#: Seconds before events are applied again that could not be; doubles up to the second.
-_SOONEST, _SLOWEST = 0.5, 30.0
+#: Seconds after which events that could not be applied are tried again at the latest.
+_SLOWEST = 30.0
 
 
 class Events:
@@ -31,10 +32,13 @@ class Events:
 
     Args:
         applier: makes the applier, in the thread and not before there is an event.
+        soonest: seconds before events are applied again that could not be; doubles up to half a
+            minute.
     """
 
-    def __init__(self, applier: Callable[[], Applier]) -> None:
+    def __init__(self, applier: Callable[[], Applier], *, soonest: float = 0.5) -> None:
         self._make = applier
+        self._soonest = soonest
         self._queue: queue.Queue[Event] = queue.Queue(_MOST)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -57,7 +61,7 @@ class Events:
         applier: Applier | None = None
         while True:
             batch = self._batch(None if applier is None else applier.due_in)
-            pause = _SOONEST
+            pause = self._soonest
             while True:
                 try:
                     applier = applier or self._make()
@@ -67,7 +71,7 @@ class Events:
                     LOG.warning("%d events wait for %g s: %s", len(batch), pause, error.message)
                 except Exception:
                     LOG.exception("%d events wait for %g s", len(batch), pause)
-                threading.Event().wait(pause)
+                time.sleep(pause)
                 pause = min(2 * pause, _SLOWEST)
             for _ in batch:
                 self._queue.task_done()
