@@ -69,7 +69,6 @@ class TachyonClusterModel(ClusterModel):
         self._node_resource_cache: dict[str, dict[str, int]] = {}
         #: Hosts by name, once hosts were added, removed or renamed.
         self._names: dict[str, list[ComputeNode]] | None = None
-        self._renamed = False
 
     def _gather(self, view: View, mask: ScopeMask | None) -> ComputeParts:
         self._forget_derived()
@@ -130,7 +129,6 @@ class TachyonClusterModel(ClusterModel):
                     self._node_resource_cache.pop(host, None)
                     self._placements.changed.add(host)
         elif name == "hostname":
-            self._renamed = True
             self._names = None
         self._backing.wrote(element, name)
 
@@ -159,7 +157,7 @@ class TachyonClusterModel(ClusterModel):
 
     def get_node_by_name(self, name: str) -> ComputeNode:
         """Return the first host of a name; raises `ComputeNodeNotFound`."""
-        if not self._renamed and not self._nodes.altered:
+        if not self._nodes.altered:
             for row in self._table.hosts.by_name.get(name, ()):
                 found = self._nodes.find(self._table.hosts.keys[row])
                 if found is not None:
@@ -257,7 +255,6 @@ class TachyonClusterModel(ClusterModel):
             known = self._nodes.find(node.uuid) is not None
             self._put(self._nodes, node)
             if known:
-                self._renamed = True
                 self._names = None
             elif self._names is not None:
                 mine = self.get_node_by_uuid(node.uuid)

@@ -100,8 +100,8 @@ class Layer(Generic[E]):
 
     @property
     def altered(self) -> bool:
-        """Whether the layer holds other elements than its source shows."""
-        return bool(self._added or self._gone)
+        """Whether the layer holds anything that its source does not say."""
+        return bool(self.written or self._added or self._gone)
 
     def base_row(self, key: str) -> int:
         """Return the row of a key that the source shows to this model, −1 for none."""

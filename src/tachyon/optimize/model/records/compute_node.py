@@ -66,6 +66,17 @@ def values_of(provider: ResourceProvider, below: Sequence[ResourceProvider] = ()
     return values
 
 
+def host_name(provider: ResourceProvider) -> str | None:
+    """Return the hostname of a compute host, None when it is not set."""
+    odd = oddities.of(provider.extra)
+    if odd is None:
+        return provider.name
+    if "hostname" in odd.unset:
+        return None
+    name: str = odd.set.get("hostname", provider.name)
+    return name
+
+
 def record(
     values: Mapping[str, Any],
     before: ResourceProvider | None = None,

@@ -32,10 +32,12 @@ class Hosts(Providers[ComputeNode]):
 
     @cached_property
     def by_name(self) -> dict[str, list[int]]:
-        """Rows by host name."""
+        """Rows by host name, of hosts that have one."""
         found: dict[str, list[int]] = {}
         for row in self.rows:
-            found.setdefault(self.view.provider_at(row).name, []).append(row)
+            name = compute_node.host_name(self.view.provider_at(row))
+            if name is not None:
+                found.setdefault(name, []).append(row)
         return found
 
     def fill(self, row: int, values: dict[str, Any], stage: int) -> None:
