@@ -14,12 +14,15 @@ from collections.abc import Sequence
 
 import click
 
+from tachyon.cli.all_in_one import all_in_one
 from tachyon.cli.api import api
+from tachyon.cli.applier import applier
 from tachyon.cli.audit import audit
 from tachyon.cli.capture import capture
 from tachyon.cli.clusters import export_command, generate_command, import_command
 from tachyon.cli.collector import collector
 from tachyon.cli.db import db
+from tachyon.cli.decision_engine import decision_engine
 from tachyon.cli.doctor import doctor
 from tachyon.cli.emulate import emulate
 from tachyon.cli.graph import graph
@@ -57,6 +60,9 @@ for command in (
     api,
     db,
     status,
+    all_in_one,
+    decision_engine,
+    applier,
     sync,
 ):
     cli.add_command(command)

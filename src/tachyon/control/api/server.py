@@ -18,6 +18,7 @@ from oslo_config import cfg
 from tachyon.control.api import faults
 from tachyon.control.api.application import MAX_BODY, WSGI, application
 from tachyon.control.api.call import Services
+from tachyon.control.notifications import Notifier
 from tachyon.control.objects import Database, Objects, migrations
 from tachyon.control.rpc import ApplierClient, DecisionEngineClient, open_transport
 from tachyon.errors import ConfigurationError
@@ -119,6 +120,7 @@ class ApiWorker:
         self._closing: list[Callable[[], None]] = []
         if objects is None:
             objects = Objects(Database.of(conf))
+            objects.observe(Notifier.of(conf).changed)
             self._closing.append(objects.close)
         if transport is None:
             transport = open_transport(conf)

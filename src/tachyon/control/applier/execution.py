@@ -30,6 +30,7 @@ from tachyon.errors import (
     TransitionNotAllowed,
 )
 from tachyon.openstack.connection import Connection
+from tachyon.openstack.power import PowerControl
 
 LOG = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Means(Struct, frozen=True, kw_only=True):
     Attributes:
         host: the name of this applier.
         types: the types of actions by name.
-        cloud: None: no action that needs a cloud works.
+        cloud: None: no action that needs a cloud works; `power` switches machines in it.
         model: None: actions are not judged by a graph.
         rules: by strategy, `ALWAYS` or `ANY`.
         reverts: whether what was done is taken back when an action fails.
@@ -58,6 +59,7 @@ class Means(Struct, frozen=True, kw_only=True):
     host: str
     types: Mapping[str, type[Action]]
     cloud: Connection | None = None
+    power: PowerControl | None = None
     model: Model | None = None
     patience: Patiences = Patiences()
     rules: Mapping[str, str] = {}
@@ -267,7 +269,11 @@ class Execution:
             self._objects.actions.update(action.uuid, {"outputs": {**known, **outputs}})
 
         surroundings = Surroundings(
-            wait=wait, keep=keep, cloud=self.means.cloud, patience=self.means.patience
+            wait=wait,
+            keep=keep,
+            cloud=self.means.cloud,
+            power=self.means.power,
+            patience=self.means.patience,
         )
         return cls(action.input_parameters, surroundings, action.outputs)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct, field
@@ -27,15 +27,24 @@ from tachyon.optimize.strategies.options import StrategyOptions
 
 LOG = logging.getLogger(__name__)
 
-#: Fetches what a strategy needs measured: (view, its needs, its options) → the answers.
-Measure = Callable[[View, Sequence[MetricNeed], StrategyOptions], Measurements]
+
+class Datasources(Protocol):
+    """Where measurements come from."""
+
+    def measure(
+        self, view: View, needs: Sequence[MetricNeed], options: StrategyOptions
+    ) -> Measurements:
+        """Return the answers to a strategy's needs; raises `MetricsMissing`."""
+
+    def state(self, needs: Sequence[MetricNeed], options: StrategyOptions) -> dict[str, Any]:
+        """Return `datasource` (its name or None), `available`, and `metrics` by name."""
 
 
 class Brain(Struct, frozen=True, kw_only=True):
     """What runs of audits work with; the same for all audits of an engine.
 
     Attributes:
-        measure: None: strategies judge by the measured columns of the view.
+        datasources: None: strategies judge by the measured columns of the view.
         strategy_options, planner_options: by name, what the operator has set.
         session_ttl: seconds for which the session of a plan can be looked into.
     """
@@ -44,7 +53,7 @@ class Brain(Struct, frozen=True, kw_only=True):
     notifier: Notifier
     graph: GraphClient
     plugins: Plugins
-    measure: Measure | None = None
+    datasources: Datasources | None = None
     strategy_options: Mapping[str, StrategyOptions] = field(default_factory=dict)
     planner_options: Mapping[str, PlannerOptions] = field(default_factory=dict)
     session_ttl: float = 86_400.0
@@ -153,7 +162,11 @@ def _context(
 ) -> Context:
     mask = scope.evaluate_all(audit.scope, session) if audit.scope else None
     needs = strategy.metrics()
-    measured = brain.measure(session.view, needs, strategy.options) if brain.measure else None
+    measured = (
+        brain.datasources.measure(session.view, needs, strategy.options)
+        if brain.datasources is not None and needs
+        else None
+    )
     context = Context(
         scope=mask.providers if mask else None,
         consumers=mask.consumers if mask else None,
@@ -218,7 +231,7 @@ def state_of(brain: Brain, name: str) -> list[dict[str, Any]]:
         raise NotFound(f"strategy {name} is not installed", strategy=name)
     view = brain.graph.view()
     return [
-        *_measured(brain, chosen, view),
+        *_measured(brain, chosen),
         {
             "type": "CDM",
             "state": [
@@ -235,26 +248,27 @@ def state_of(brain: Brain, name: str) -> list[dict[str, Any]]:
 _TYPES = {"compute": ["compute"], "storage": ["storage", "pool"], "baremetal": ["baremetal"]}
 
 
-def _measured(brain: Brain, chosen: type[Strategy], view: View) -> list[dict[str, Any]]:
+def _measured(brain: Brain, chosen: type[Strategy]) -> list[dict[str, Any]]:
     try:
         needs = chosen({}).metrics()
     except TachyonError:
         needs = ()  # it has parameters without defaults: what it measures depends on them
-    options = brain.strategy_options.get(name := chosen.name, StrategyOptions())
-    said: str | None = None
-    there: Measurements | None = None
-    if needs and brain.measure is not None:
-        try:
-            there = brain.measure(view, needs, options)
-            said = "available"
-        except TachyonError as error:
-            LOG.info("the datasource of %s does not answer: %s", name, error)
-            said = "not available"
-    source = "Datasource is not presented for this strategy" if said is None else said
-    states = [{need.metric: _word(there is not None and need.name in there)} for need in needs]
+    options = brain.strategy_options.get(chosen.name, StrategyOptions())
+    source, there = "Datasource is not presented for this strategy", dict[str, bool]()
+    if needs and brain.datasources is not None:
+        found = brain.datasources.state(needs, options)
+        there = found["metrics"]
+        if found["datasource"] is not None:
+            source = f"{found['datasource']}: {_word(found['available'])}"
     return [
         {"type": "Datasource", "state": source, "mandatory": True, "comment": ""},
-        {"type": "Metrics", "state": states, "mandatory": False, "comment": ""},
+        {
+            "type": "Metrics",
+            "state": [{name: _word(is_there)} for name, is_there in there.items()]
+            or [{need.metric: _word(False)} for need in needs],
+            "mandatory": False,
+            "comment": "",
+        },
     ]
 
 

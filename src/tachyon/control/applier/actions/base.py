@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tachyon.errors import ActionFailed, ParametersInvalid
 from tachyon.openstack.connection import Connection
+from tachyon.openstack.power import PowerControl
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         cloud: the connection to the cloud; None where there is none (only nop and sleep work).
+        power: what switches machines there.
         wait: sleeps for some seconds; raises `Interrupted` when the action is to end.
         patience: how long is waited for what.
         keep: stores what a later part, or a revert, needs to know; merged into `outputs`.
@@ -58,6 +60,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     wait: Callable[[float], None]
     keep: Callable[[dict[str, Any]], None]
     cloud: Connection | None = None
+    power: PowerControl | None = None
     patience: Patiences = Patiences()
 
 

@@ -1,0 +1,131 @@
+"""Every service of the control plane in one process: one database, one graph, one bus within.
+
+For a laptop, a small cloud, and tests. With a cluster file it brings a cloud of its own, emulated
+on loopback, which the collector follows and the applier changes.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from oslo_config import cfg
+
+from tachyon.control.api.server import running
+from tachyon.control.applier.service import applier
+from tachyon.control.engine.service import decision_engine
+from tachyon.control.objects import Database, migrations
+from tachyon.control.parts import Parts
+from tachyon.control.rpc import open_transport
+from tachyon.graph.cluster_file import ClusterFile
+from tachyon.openstack.collectors.process import CollectorService
+from tachyon.openstack.emulator.durations import Durations
+from tachyon.openstack.emulator.emulator import Emulator
+
+#: The bus of one process.
+BUS = "fake://"
+
+
+class AllInOne:
+    """The services together: `with AllInOne(conf) as services`.
+
+    `url` is the API's, `emulator` the emulated cloud, if there is one.
+
+    Args:
+        conf: the options of `tachyon.conf`; the bus in them is not used.
+        emulated: what is in an emulated cloud; None: the cloud of the options, if they name one.
+        durations: how long work takes in the emulated cloud.
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        *,
+        emulated: ClusterFile | None = None,
+        durations: Durations | None = None,
+    ) -> None:
+        self.conf = conf
+        self.url = ""
+        self.emulator: Emulator | None = None
+        self._emulated = emulated
+        self._durations = durations
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything; the API last, so that whoever finds it finds the rest.
+
+        Raises:
+            ConfigurationError: the options do not fit together, or a port is taken.
+            StoreUnavailable: database or graph cannot be reached.
+        """
+        with ExitStack() as stack:
+            if self._emulated is not None:
+                self._start_emulator(stack, self._emulated)
+            upgrade(self.conf)
+            transport = open_transport(self.conf, BUS)
+            stack.callback(transport.cleanup)
+            shared = Parts(self.conf, transport=transport)
+            stack.callback(shared.close)
+            if shared.cloud is not None:
+                stack.enter_context(
+                    CollectorService(self.conf, cloud=shared.cloud, graph=shared.graph)
+                )
+            for service in (decision_engine, applier):
+                stack.enter_context(service(self._sharing(shared), health=False))
+            self.url = stack.enter_context(
+                running(
+                    self.conf,
+                    objects=shared.objects,
+                    transport=shared.transport,
+                    graph=shared.graph,
+                )
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _sharing(self, parts: Parts) -> Parts:
+        return Parts(
+            self.conf,
+            objects=parts.objects,
+            transport=parts.transport,
+            graph=parts.graph,
+            cloud=parts.cloud,
+            needs_cloud=False,
+        )
+
+    def _start_emulator(self, stack: ExitStack, content: ClusterFile) -> None:
+        self.emulator = stack.enter_context(
+            Emulator(content, transport_url=BUS, durations=self._durations)
+        )
+        conf = self.conf
+        conf.set_override("cloud", self.emulator.name, group="keystone")
+        conf.set_override("clouds_file", str(self.emulator.clouds_yaml), group="keystone")
+        conf.set_override("transport_url", BUS, group="notifications")
+        conf.set_override("port", 0, group="collector")
+
+
+def upgrade(conf: cfg.ConfigOpts) -> None:
+    """Bring the database's tables up to date; where all is one, nobody else does."""
+    database = Database.of(conf)
+    try:
+        migrations.upgrade(database)
+    finally:
+        database.close()
+
+
+def in_folder(conf: cfg.ConfigOpts, folder: Path) -> None:
+    """Keep database and graph in a folder, as SQLite files, unless the options say where.
+
+    Each option that has its default is set.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for group, option, name in (
+        ("database", "connection", "control.db"),
+        ("graph", "url", "graph.db"),
+    ):
+        if conf.get_location(option, group).location == cfg.Locations.opt_default:
+            conf.set_override(option, f"sqlite:///{folder / name}", group=group)

@@ -1,0 +1,50 @@
+"""Measurements for strategies, from the datasources of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oslo_config import cfg
+
+from tachyon.errors import MetricsMissing
+from tachyon.graph.view import View
+from tachyon.openstack.telemetry.opening import open_datasources
+from tachyon.openstack.telemetry.selection import Datasources
+from tachyon.optimize.strategies.measurements import Measurements, MetricNeed
+from tachyon.optimize.strategies.options import StrategyOptions
+
+
+class Metrics:
+    """The datasources, opened anew for every audit, so that a changed metric map counts at once.
+
+    Args:
+        conf: the options of `tachyon.conf`.
+        session: returns a keystoneauth session; None where there is no cloud.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, session: Callable[[], Any] | None) -> None:
+        self._conf = conf
+        self._session = session
+
+    def _datasources(self, options: StrategyOptions) -> Datasources:
+        return open_datasources(self._conf, self._session, names=options.datasources)
+
+    def measure(
+        self, view: View, needs: Sequence[MetricNeed], options: StrategyOptions
+    ) -> Measurements:
+        """Return the answers to a strategy's needs.
+
+        Raises:
+            MetricsMissing: no datasource could be asked at all.
+            ConfigurationError: the datasources cannot be used.
+        """
+        gathered = self._datasources(options).gather(view, needs)
+        if gathered.failures and not any(gathered.sources.values()):
+            said = "; ".join(f"{name}: {why}" for name, why in gathered.failures.items())
+            raise MetricsMissing(f"no datasource answers: {said}", missing=[])
+        return Measurements(gathered.values)
+
+    def state(self, needs: Sequence[MetricNeed], options: StrategyOptions) -> dict[str, Any]:
+        """Return the datasource of some needs, whether it answers, and which metrics it has."""
+        return dict(self._datasources(options).state([need.metric for need in needs]))

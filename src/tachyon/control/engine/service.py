@@ -1,0 +1,103 @@
+"""The decision engine as a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from oslo_config import cfg
+
+from tachyon.control.engine.engine import DecisionEngine, EngineOptions
+from tachyon.control.engine.metrics import Metrics
+from tachyon.control.engine.running import Brain
+from tachyon.control.objects.service import DECISION_ENGINE
+from tachyon.control.parts import Parts
+from tachyon.control.process import Service
+from tachyon.control.rpc import ApplierClient
+from tachyon.control.rpc.decision_engine import TOPIC
+from tachyon.control.services import Heartbeat, Liveness
+from tachyon.control.synchronisation import synchronise
+from tachyon.optimize.planners import PlannerOptions
+from tachyon.optimize.plugins import Plugins
+from tachyon.optimize.strategies.options import StrategyOptions
+
+T = TypeVar("T")
+
+
+def decision_engine(parts: Parts, *, health: bool = True) -> Service:
+    """Return a decision engine of a configuration, with the installed plug-ins in the database."""
+    conf = parts.conf
+    group = conf.watcher_decision_engine
+    plugins = Plugins()
+    synchronise(parts.objects)
+    cloud = parts.cloud
+    brain = Brain(
+        objects=parts.objects,
+        notifier=parts.notifier,
+        graph=parts.graph,
+        plugins=plugins,
+        datasources=None if cloud is None else Metrics(conf, lambda: cloud.sdk.session),
+        strategy_options=_by_name(_strategy_options, conf, plugins.strategies),
+        planner_options=_by_name(_planner_options, conf, plugins.planners),
+        session_ttl=group.session_ttl,
+    )
+    liveness = Liveness(parts.objects, DECISION_ENGINE, conf.service_down_time)
+    engine = DecisionEngine(
+        brain,
+        conf.host,
+        liveness,
+        ApplierClient(parts.transport),
+        EngineOptions(
+            workers=group.max_audit_workers,
+            interval=group.continuous_audit_interval,
+            review_interval=group.check_periodic_interval,
+            plan_expiry=group.action_plan_expiry,
+            end_failed_audits=group.end_failed_audits,
+            shutdown_timeout=group.shutdown_timeout,
+        ),
+    )
+    return Service(
+        engine,
+        Heartbeat(liveness, conf.host, conf.periodic_interval, parts.notifier),
+        parts.objects,
+        transport=parts.transport,
+        topic=TOPIC,
+        host=conf.host,
+        health=(group.health_host, group.health_port) if health else None,
+        closing=parts.close,
+    )
+
+
+def _by_name(
+    options: Callable[[cfg.ConfigOpts, str], T | None], conf: cfg.ConfigOpts, names: Iterable[str]
+) -> dict[str, T]:
+    found = {name: options(conf, name) for name in names}
+    return {name: given for name, given in found.items() if given is not None}
+
+
+def _strategy_options(conf: cfg.ConfigOpts, name: str) -> StrategyOptions | None:
+    """Return what the operator has set for a strategy, None for one without a group."""
+    group = f"watcher_strategies.{name}"
+    if group not in conf:
+        return None
+    given = conf[group]
+    more = {"ex_pools": tuple(given.ex_pools)} if "ex_pools" in given else {}
+    return StrategyOptions(
+        filters=None if given.filters is None else tuple(given.filters),
+        check_optimize_metadata=given.check_optimize_metadata,
+        datasources=None if given.datasources is None else tuple(given.datasources),
+        **more,
+    )
+
+
+def _planner_options(conf: cfg.ConfigOpts, name: str) -> PlannerOptions | None:
+    """Return what the operator has set for a planner, None for one without a group."""
+    group = f"watcher_planners.{name}"
+    if group not in conf:
+        return None
+    given = conf[group]
+    return PlannerOptions(
+        weights=dict(given.weights),
+        parallelization=dict(given.parallelization),
+        per_host=given.per_host,
+    )
