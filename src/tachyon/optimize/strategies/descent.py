@@ -23,8 +23,9 @@ from tachyon.optimize.goals.workload_balancing import weighted_deviation
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import Eligibility
 
-#: Most moves judged in one round: some 50 MB of arrays, some 30 ms.
-CANDIDATES = 200_000
+#: Most moves judged in one round, some 5 ms; once such rounds gain nothing, so many more.
+CANDIDATES = 30_000
+WIDE = 120_000
 #: Most hosts that give in one round.
 DONORS = 512
 #: Rounds without a gain after which offers by chance or in turn end.
@@ -91,8 +92,10 @@ class Descent:
         self.free_to_move: Bool = movable.copy()
         self.moves = 0
         self._rounds = 0
+        self._candidates = CANDIDATES
         self._columns = np.array([view.column(n) for n in aims.weights], np.int64)
         self._weight = np.array(list(aims.weights.values()))
+        self._thresholds = np.array([aims.thresholds[n] for n in aims.weights])
         offers: Mapping[Offer, Callable[[], tuple[I64, I64]]] = {
             "fullsearch": self._to_least_loaded,
             "retry": self._by_chance,
@@ -127,6 +130,9 @@ class Descent:
         idle = 0
         while idle < patience and not self._done():
             made = self._round()
+            if not made and self.aims.offer == "fullsearch" and self._candidates < WIDE:
+                self._candidates = WIDE
+                continue
             idle = 0 if made else idle + 1
             self.moves += made
             self.context.step(
@@ -152,11 +158,12 @@ class Descent:
         consumers, targets = self._offer()
         if not consumers.size:
             return 0
+        feasible = self.folded.evaluate_moves(consumers, targets, self.hosts).feasible
+        allowed = np.flatnonzero(feasible & self._may(consumers, targets))
+        consumers, targets = consumers[allowed], targets[allowed]
         evaluation = self.folded.evaluate_moves(consumers, targets, self.hosts)
-        allowed = evaluation.feasible & self._may(consumers, targets)
-        after = evaluation.std_deviation[:, self._columns] @ self._weight
-        gain = self.deviation() - after
-        worth = np.flatnonzero(allowed & (gain > max(self.aims.minimum_gain, 1e-12)))
+        gain = self.deviation() - evaluation.std_deviation[:, self._columns] @ self._weight
+        worth = np.flatnonzero(gain > max(self.aims.minimum_gain, 1e-12))
         # Of the moves between two hosts only the best can be made; ties by row.
         order = worth[np.lexsort((targets[worth], consumers[worth], -gain[worth]))]
         pairs = self.homes[consumers[order]] * self.session.view.provider_rows + targets[order]
@@ -167,12 +174,13 @@ class Descent:
         limit = self.aims.migration_limit
         uuid = self.session.view.providers.uuid
         busy: set[int] = set()
+        evenness = _Evenness(self.folded, self.hosts, self._columns, self._thresholds)
         made = 0
         for row, target in zip(consumers, targets, strict=True):
             source = int(self.homes[row])
             if source in busy or target in busy:
                 continue
-            if limit and self.moves + made >= limit:
+            if (limit and self.moves + made >= limit) or evenness.enough():
                 break
             if self._changing[row]:
                 refused = self.eligibility.refused_now(row)
@@ -187,6 +195,7 @@ class Descent:
                 # Room on the host, but not on any one of its parts.
                 continue
             self.folded.record(move)
+            evenness.shift(source, target, self.folded.view.consumers.demand[row])
             busy.update((source, target))
             self.homes[row] = target
             self.free_to_move[row] = False
@@ -218,7 +227,7 @@ class Descent:
         place = np.full(self.hosts.size, -1, np.int64)
         place[donors] = np.arange(donors.size)
         giving = np.flatnonzero((homes >= 0) & (place[homes] >= 0))
-        window = max(1, min(takers.size, CANDIDATES // max(1, giving.size)))
+        window = max(1, min(takers.size, self._candidates // max(1, giving.size)))
         near = takers[: max(window, min(takers.size, donors.size + window))]
         offsets = np.arange(window)
         at = (place[homes[giving]][:, None] + offsets[None, :]) % near.size
@@ -231,7 +240,7 @@ class Descent:
         rows = np.flatnonzero(self.hosts)
         tries = min(self.aims.tries, rows.size - 1)
         giving = self._givers()
-        giving = giving[: max(1, CANDIDATES // tries)]
+        giving = giving[: max(1, WIDE // tries)]
         consumers = np.repeat(giving, tries)
         place = np.zeros(self.hosts.size, np.int64)
         place[rows] = np.arange(rows.size)
@@ -242,7 +251,7 @@ class Descent:
     def _in_turn(self) -> tuple[I64, I64]:
         """Offer each instance to one host: in each round the next one behind its own."""
         rows = np.flatnonzero(self.hosts)
-        giving = self._givers()[:CANDIDATES]
+        giving = self._givers()[:WIDE]
         place = np.zeros(self.hosts.size, np.int64)
         place[rows] = np.arange(rows.size)
         step = 1 + (self._rounds - 1) % (rows.size - 1)
@@ -288,3 +297,36 @@ class Descent:
         most = self._most[groups[consumers]]
         allowed: Bool = (most < 0) | (there < most)
         return allowed
+
+
+class _Evenness:
+    """The deviation of each weighted column while the moves of a round are made, one by one."""
+
+    def __init__(self, folded: Session, hosts: Bool, columns: I64, thresholds: F64) -> None:
+        capacity = folded.view.capacity[:, columns]
+        counted = hosts[:, None] & (capacity > 0)
+        self._columns = columns
+        self._share: F64 = np.divide(1.0, capacity, out=np.zeros(capacity.shape), where=counted)
+        self._load: F64 = folded.used_matrix()[:, columns] * self._share
+        self._count: I64 = np.maximum(counted.sum(axis=0), 1)
+        # Centred, so that little cancels.
+        centre = self._load.sum(axis=0) / self._count
+        self._load = np.where(counted, self._load - centre, 0.0)
+        self._sum: F64 = self._load.sum(axis=0)
+        self._squares: F64 = np.einsum("pc,pc->c", self._load, self._load)
+        self._thresholds = thresholds
+
+    def enough(self) -> bool:
+        """Tell whether every column is at or below its threshold."""
+        variance = self._squares / self._count - (self._sum / self._count) ** 2
+        return bool((variance <= self._thresholds**2).all())
+
+    def shift(self, source: int, target: int, demand: I64) -> None:
+        """Account for a move of some demand (all columns)."""
+        amounts = demand[self._columns]
+        for row, sign in ((source, -1.0), (target, 1.0)):
+            load = self._load[row]
+            change = sign * amounts * self._share[row]
+            self._sum += change
+            self._squares += change * (2.0 * load + change)
+            self._load[row] = load + change
