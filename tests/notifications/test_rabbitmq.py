@@ -1,0 +1,147 @@
+"""On a real broker: processes that are killed, several of them, and a broker that is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tachyon.graph.client import GraphClient
+from tachyon.graph.client import connect as connect_graph
+from tachyon.openstack.collectors.process import CollectorService
+from tachyon.openstack.connection import Connection
+from tachyon.openstack.emulator.durations import AT_ONCE
+from tachyon.openstack.emulator.emulator import Emulator
+from tests.collectors.agreement import content, differences
+from tests.collectors.clouds import collect, configuration, connected, small_cluster
+from tests.collectors.processes import CollectorProcess
+from tests.servers.rabbitmq import RabbitMQ
+
+pytestmark = pytest.mark.integration
+
+
+@contextmanager
+def cloud_on(url: str) -> Iterator[tuple[Emulator, Connection]]:
+    """A cloud that tells a broker what happens, at once."""
+    with (
+        Emulator(small_cluster(), durations=AT_ONCE, transport_url=url) as emulator,
+        connected(emulator) as cloud,
+    ):
+        yield emulator, cloud
+
+
+def options(emulator: Emulator, url: str, graph: str) -> dict[str, dict[str, Any]]:
+    return {
+        "keystone": {"cloud": emulator.name, "clouds_file": str(emulator.clouds_yaml)},
+        "graph": {"url": graph},
+        "notifications": {"transport_url": url, "batch_timeout": 0.05, "batch_size": 50},
+        "collector": {"port": 0},
+        "oslo_messaging_rabbit": {"rabbit_retry_interval": 1, "heartbeat_timeout_threshold": 3},
+    }
+
+
+def truth(cloud: Connection) -> dict[str, Any]:
+    with connect_graph("sqlite://") as graph:
+        collect(cloud, graph)
+        return content(graph)
+
+
+def until(check: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.1)
+
+
+def until_agreed(graph: GraphClient, cloud: Connection, seconds: float = 60.0) -> None:
+    """Wait until the graph is what the cloud answers, and show where it is not."""
+    wanted = truth(cloud)
+    end = time.monotonic() + seconds
+    while lines := differences(content(graph), wanted):
+        assert time.monotonic() < end, "\n".join(lines)
+        time.sleep(0.1)
+
+
+def burst(emulator: Emulator, cloud: Connection, rounds: int = 3) -> None:
+    """Let much happen to every server."""
+    for _ in range(rounds):
+        for server in sorted(emulator.cloud.compute.servers):
+            for action in ("pause", "unpause", "migrate", "confirmResize", "os-stop", "os-start"):
+                try:
+                    cloud.nova.request(
+                        "POST", f"/servers/{server}/action", body={action: None}, repeatable=False
+                    )
+                except Exception as error:
+                    if getattr(error, "details", {}).get("http_status") not in (400, 409):
+                        raise
+    emulator.bus.flush(60.0)
+
+
+def test_a_collector_that_is_killed_in_a_burst_catches_up_when_it_is_back(
+    rabbitmq_url: str, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path}/graph.db"
+    with (
+        cloud_on(rabbitmq_url) as (emulator, cloud),
+        CollectorProcess(tmp_path, options(emulator, rabbitmq_url, store)) as collector,
+        connect_graph(store) as graph,
+    ):
+        until(lambda: collector.get("/healthcheck").count('"up"') == 3)
+        for _ in range(2):
+            before = graph.view().generation
+            burst(emulator, cloud, rounds=1)
+            until(lambda before=before: graph.view().generation > before)  # type: ignore[misc]
+            collector.kill()
+            burst(emulator, cloud, rounds=1)
+            collector.start()
+        until_agreed(graph, cloud)
+        assert "tachyon_collector_events_total" in collector.get("/metrics")
+        assert collector.stop() == 0
+
+
+def test_of_two_collectors_one_takes_over_when_the_other_is_killed(
+    rabbitmq_url: str, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path}/graph.db"
+    (tmp_path / "other").mkdir()
+    with (
+        cloud_on(rabbitmq_url) as (emulator, cloud),
+        CollectorProcess(tmp_path, options(emulator, rabbitmq_url, store)) as first,
+        CollectorProcess(tmp_path / "other", options(emulator, rabbitmq_url, store)) as second,
+        connect_graph(store) as graph,
+    ):
+        for collector in (first, second):
+            until(lambda c=collector: c.get("/healthcheck").count('"up"') == 3)  # type: ignore[misc]
+        burst(emulator, cloud, rounds=1)
+        first.kill()
+        burst(emulator, cloud, rounds=1)
+        until_agreed(graph, cloud)
+
+
+def test_what_was_missed_while_the_broker_was_away_is_found_by_the_next_synchronisation() -> None:
+    with RabbitMQ() as broker, cloud_on(broker.url) as (emulator, cloud):
+        given = options(emulator, broker.url, "sqlite://")
+        rabbit = given.pop("oslo_messaging_rabbit")
+        conf = configuration(**given)
+        with CollectorService(conf) as collector:
+            for name, value in rabbit.items():
+                until(lambda: "oslo_messaging_rabbit" in conf)
+                conf.set_override(name, value, group="oslo_messaging_rabbit")
+            until_agreed(collector.graph, cloud)
+            burst(emulator, cloud, rounds=1)
+            until_agreed(collector.graph, cloud)
+            broker.kill()
+            burst(emulator, cloud, rounds=1)
+            assert differences(content(collector.graph), truth(cloud))
+            assert collector.schedule is not None
+            collector.schedule.hurry()
+            until_agreed(collector.graph, cloud)
+            broker.start()
+            # What is sent now arrives again, without a restart.
+            time.sleep(3.0)
+            burst(emulator, cloud, rounds=1)
+            until_agreed(collector.graph, cloud)
