@@ -89,11 +89,21 @@ def test_hosts_out_of_service_take_and_give_nothing(fields: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    "fields", [{"locked": True}, {"watcher_exclude": True}, {"state": "stopped"}], ids=str
+    "fields", [{"locked": True}, {"watcher_exclude": True}, {"state": "error"}], ids=str
 )
 def test_what_must_stay_keeps_its_host(fields: dict[str, Any]) -> None:
     content = small([host("a"), host("b")], [vm("x", "a", 2, **fields), vm("y", "b", 7)])
     assert run(content, NAME, SPECIFY).actions == []
+
+
+@pytest.mark.parametrize("choice", ["auto", "specify"])
+def test_stopped_servers_are_migrated_cold(choice: str) -> None:
+    """Watcher migrates them live, which Nova refuses."""
+    content = small(
+        [host("a"), host("b")], [vm("x", "a", 2, state="stopped"), vm("y", "b", 4, locked=True)]
+    )
+    report = run(content, NAME, {"host_choice": choice})
+    assert [s[:2] for s in steps(report) if s[1] == "x"] == [("cold", "x")]
 
 
 def test_hosts_with_a_failed_migration_are_no_sources() -> None:

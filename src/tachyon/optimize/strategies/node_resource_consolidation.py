@@ -15,7 +15,7 @@ import numpy as np
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, Bool
-from tachyon.optimize.migration import states
+from tachyon.optimize.migration import MIGRATION_TYPE
 from tachyon.optimize.strategies import options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
@@ -52,7 +52,7 @@ class NodeResourceConsolidation(Strategy):
         """Record the moves (specify), or propose migrations whose host Nova chooses (auto)."""
         auto = self.parameters["host_choice"] == "auto"
         work = session.fork() if auto else session
-        eligibility = self.eligibility(work, context, states(cold=False))
+        eligibility = self.eligibility(work, context)
         view = session.view
         vcpus = held(view, "VCPU")
         used = on_hosts(
@@ -109,13 +109,15 @@ class NodeResourceConsolidation(Strategy):
             )
         before, after = view.consumers.home, work.homes()
         moved = np.flatnonzero(before != after)
+        states = view.codes.state
         order = np.lexsort((-held(view, "VCPU")[moved], before[moved]))
         for row in moved[order].tolist():
+            state = states.value(int(view.consumers.state[row])) or ""
             context.propose(
                 "migrate",
                 view.consumers.uuid[row],
                 {
-                    "migration_type": "live",
+                    "migration_type": MIGRATION_TYPE[state],
                     "source_node": view.provider_at(int(before[row])).name,
                     "resource_name": view.consumers.name[row] or view.consumers.uuid[row],
                 },
