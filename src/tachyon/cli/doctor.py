@@ -28,6 +28,9 @@ def doctor(os_cloud: str | None, transport_url: str | None, config_file: str | N
     from tachyon.openstack.diagnosis import diagnose
 
     conf = load(config_file, keystone__cloud=os_cloud, notifications__transport_url=transport_url)
+    for group in ("keystone", "nova", "placement", "cinder", "ironic", "maas_client"):
+        # Whoever waits wants to know now; a file may ask for more patience.
+        conf.set_default("http_retries", 0, group=group)
     with connect(conf) as cloud:
         findings = diagnose(cloud, conf)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

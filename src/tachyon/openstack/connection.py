@@ -85,7 +85,8 @@ class Connection:
         """Tell whether the catalog has a service: "nova", "cinder", "ironic" …
 
         Raises:
-            CloudUnavailable, CloudForbidden: Keystone was not to be asked.
+            CloudUnavailable: it is in the catalog, but it, or Keystone, does not answer.
+            CloudForbidden: Keystone does not know us.
         """
         service: Service = getattr(self, name)
         try:

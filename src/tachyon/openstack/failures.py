@@ -87,6 +87,12 @@ def translated(service: str) -> Iterator[None]:
         raise CloudUnsupported(
             f"{service}: the catalog has no such endpoint: {error}", service=service
         ) from error
+    except openstack.exceptions.NotSupported as error:
+        # Said of an endpoint that is in the catalog: far more often the service is down than that
+        # it has none of the versions that there are.
+        raise CloudUnavailable(
+            f"{service}: no version of it was discovered: {error}", service=service
+        ) from error
     except ksa.HttpError as error:
         raise _of_status(service, error, error.http_status) from error
     except openstack.exceptions.HttpException as error:

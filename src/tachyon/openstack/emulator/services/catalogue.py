@@ -32,6 +32,8 @@ def _flavor(call: Call, flavor: Flavor) -> dict[str, Any]:
         "swap": flavor.swap or (0 if call.version >= (2, 75) else ""),
         "vcpus": flavor.vcpus,
     }
+    if call.version >= (2, 102):
+        del body["OS-FLV-DISABLED:disabled"], body["rxtx_factor"]
     if call.version >= (2, 55):
         body["description"] = None
     if call.version >= (2, 61):

@@ -78,6 +78,9 @@ def _services(call: Call) -> Any:
         }
         for host in list(hosts)[:1]
     ]
+    if call.version < (3, 7):
+        for service in found:
+            del service["cluster"]
     for key in ("binary", "host"):
         if key in call.query:
             found = [service for service in found if service[key] == call.query[key]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,10 @@ _INTERNAL = {
 
 
 def _hypervisor(call: Call, host: Host, *, whole: bool, with_servers: bool) -> dict[str, Any]:
+    has_uuids = call.version >= (2, 53)
     body: dict[str, Any] = {
         "hypervisor_hostname": host.hypervisor_hostname,
-        "id": host.uuid,
+        "id": host.uuid if has_uuids else host.number,
         "state": "up" if host.up else "down",
         "status": "disabled" if host.disabled else "enabled",
     }
@@ -37,7 +39,7 @@ def _hypervisor(call: Call, host: Host, *, whole: bool, with_servers: bool) -> d
         "service": {
             "disabled_reason": host.disabled_reason,
             "host": host.name,
-            "id": host.service_id,
+            "id": host.service_id if has_uuids else host.number,
         },
     }
     if call.version >= (2, 88):
@@ -56,14 +58,15 @@ def _usage(call: Call, host: Host) -> dict[str, Any]:
 
     memory_used = provider.used["MEMORY_MB"]
     memory_used += int(provider.inventories.get("MEMORY_MB", {}).get("reserved", 0))
+    cpu = {
+        "arch": "x86_64",
+        "features": ["pge", "clflush"],
+        "model": "Nehalem",
+        "topology": {"cores": 1, "sockets": 4, "threads": 1},
+        "vendor": "Intel",
+    }
     return {
-        "cpu_info": {
-            "arch": "x86_64",
-            "features": ["pge", "clflush"],
-            "model": "Nehalem",
-            "topology": {"cores": 1, "sockets": 4, "threads": 1},
-            "vendor": "Intel",
-        },
+        "cpu_info": cpu if call.version >= (2, 28) else json.dumps(cpu),
         "current_workload": 0,
         "disk_available_least": 0,
         "free_disk_gb": total("DISK_GB") - provider.used["DISK_GB"],
@@ -120,18 +123,21 @@ def show(call: Call) -> Any:
 
 
 def service(call: Call, host: Host) -> dict[str, Any]:
-    """Return a nova-compute service."""
-    return {
-        "binary": "nova-compute",
+    """Return a service of Nova."""
+    has_uuids = call.version >= (2, 53)
+    body = {
+        "binary": host.binary,
         "disabled_reason": host.disabled_reason,
-        "forced_down": host.forced_down,
         "host": host.name,
-        "id": host.service_id,
+        "id": host.service_id if has_uuids else host.number,
         "state": "up" if host.up else "down",
         "status": "disabled" if host.disabled else "enabled",
         "updated_at": micro(_seen(host, call.cloud.now())),
         "zone": host.zone,
     }
+    if call.version >= (2, 11):
+        body["forced_down"] = host.forced_down
+    return body
 
 
 def _seen(host: Host, now: datetime) -> datetime | None:
@@ -143,25 +149,27 @@ def services(call: Call) -> Any:
     """GET /os-services."""
     binary, wanted = call.query.get("binary"), call.query.get("host")
     found: list[dict[str, Any]] = [
-        {
-            "binary": name,
-            "disabled_reason": None,
-            "forced_down": False,
-            "host": CONTROLLER,
-            "id": key,
-            "state": "up",
-            "status": "enabled",
-            "updated_at": micro(call.cloud.now()),
-            "zone": "internal",
-        }
-        for name, key in _INTERNAL.items()
-        if binary in (None, name) and wanted in (None, CONTROLLER)
+        service(call, host)
+        for host in (*_controllers(call), *call.cloud.compute.hosts.values())
+        if wanted in (None, host.name) and binary in (None, host.binary)
     ]
-    if binary in (None, "nova-compute"):
-        hosts = call.cloud.compute.hosts
-        chosen = hosts.values() if wanted is None else filter(None, [hosts.get(wanted)])
-        found += [service(call, host) for host in chosen]
     return {"services": found}
+
+
+def _controllers(call: Call) -> list[Host]:
+    """Return the services that run where no server does."""
+    return [
+        Host(
+            uuid=key,
+            name=CONTROLLER,
+            hypervisor_hostname=CONTROLLER,
+            service_id=key,
+            zone="internal",
+            binary=name,
+            number=len(call.cloud.compute.hosts) + place,
+        )
+        for place, (name, key) in enumerate(_INTERNAL.items(), start=1)
+    ]
 
 
 def zones(call: Call) -> Any:

@@ -69,6 +69,8 @@ def detail(call: Call, server: Server) -> dict[str, Any]:
         "name": server.name,
         "os-extended-volumes:volumes_attached": [
             {"id": v.volume_id, "delete_on_termination": v.delete_on_termination}
+            if version >= (2, 3)
+            else {"id": v.volume_id}
             for v in server.volumes.values()
         ],
         "status": server.status,

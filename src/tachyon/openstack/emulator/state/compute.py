@@ -61,19 +61,23 @@ class Flavor:
 
 @dataclass(slots=True)
 class Host:
-    """A nova-compute service and its hypervisor. `disabled` is the operator's doing."""
+    """A service of Nova, and the hypervisor that a nova-compute has."""
 
     uuid: str
     name: str
     hypervisor_hostname: str
     service_id: str
     zone: str
+    binary: str = "nova-compute"
     alive: bool = True
+    #: The operator's doing, as is `forced_down`.
     disabled: bool = False
     disabled_reason: str | None = None
     forced_down: bool = False
     hypervisor_type: str = "QEMU"
     hypervisor_version: int = 8002000
+    #: What hypervisor and service were known by before they had uuids (2.53).
+    number: int = 0
     #: Version of the service, as a process that reports may be older than another.
     report_count: int = 0
     last_seen: datetime | None = None
@@ -221,6 +225,7 @@ class Compute:
 
     def add_host(self, host: Host) -> None:
         """Add a host."""
+        host.number = len(self.hosts) + 1
         self.hosts[host.name] = host
         self.hosts_by_uuid[host.uuid] = host
         self.hosts_by_node[host.hypervisor_hostname] = host
