@@ -46,6 +46,11 @@ class Bus:
             assert self._arrived.wait_for(lambda: len(self.told) >= len(expected), 10), self.told
             assert self.told == list(expected)
 
+    def wait_until(self, method: str, about: str) -> None:
+        """Wait until a message has come, whatever else has."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: (method, about) in self.told, 10), self.told
+
 
 class Engine:
     """A decision engine that answers what it is told to."""
