@@ -32,6 +32,14 @@ LOG = logging.getLogger(__name__)
 _ATTEMPTS = 5
 #: Seconds after which what was not settled is read again; the last one is given up after.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+#: What can become of an event, the most notable first.
+_BY_EFFECT = (
+    Outcome.MALFORMED,
+    Outcome.READ_AGAIN,
+    Outcome.APPLIED,
+    Outcome.OLD,
+    Outcome.IGNORED,
+)
 
 
 class Applied(Struct):
@@ -155,23 +163,26 @@ class Applier:
     def _handle(self, events: Sequence[Event], work: Work) -> Counter[tuple[str, str]]:
         outcomes: Counter[tuple[str, str]] = Counter()
         for event in events:
-            outcome = Outcome.UNHANDLED
-            for handler in self._handlers_of(event.type):
-                try:
-                    outcome = handler.handle(event, work)
-                except MISSHAPEN as error:
-                    LOG.warning("event %s %s %s", event.type, event.id, misshapen(error))
-                    outcome = Outcome.MALFORMED
+            became = [self._outcome(handler, event, work) for handler in self._handlers_of(event)]
+            # Of several handlers that one counts that did most.
+            outcome = min(became, key=_BY_EFFECT.index, default=Outcome.UNHANDLED)
             outcomes[event.type, outcome.value] += 1
         return outcomes
 
-    def _handlers_of(self, event_type: str) -> list[Handler]:
-        found = self._found.get(event_type)
+    def _outcome(self, handler: Handler, event: Event, work: Work) -> Outcome:
+        try:
+            return handler.handle(event, work)
+        except MISSHAPEN as error:
+            LOG.warning("event %s %s %s", event.type, event.id, misshapen(error))
+            return Outcome.MALFORMED
+
+    def _handlers_of(self, event: Event) -> list[Handler]:
+        found = self._found.get(event.type)
         if found is None:
-            found = [h for pattern, h in self._handlers if pattern.fullmatch(event_type)]
+            found = [h for pattern, h in self._handlers if pattern.fullmatch(event.type)]
             # Types come from outside; they are few, but nobody promises so.
             if len(self._found) < 1000:
-                self._found[event_type] = found
+                self._found[event.type] = found
         return found
 
     def _put_off(self, later: Iterable[Later], tries: dict[Later, int]) -> None:

@@ -56,9 +56,26 @@ class VolumeHandler(Handler):
         if event.type == "volume.delete.end":
             # Gone for good: its id never comes back.
             work.remove_consumer(uuid)
+            work.read_again(POOLS, "", event.at)
         else:
             work.read_again(VOLUMES, uuid, event.at)
-        work.read_again(POOLS, event.payload["host"] or "", event.at)
+        return Outcome.READ_AGAIN
+
+
+class AttachmentHandler(Handler):
+    """Handles Nova's `instance.volume_*`: the last that is told of an exchange of volumes."""
+
+    model = "storage"
+    pattern = r"instance\.volume_(attach|detach|swap)\.(end|error)"
+
+    def handle(self, event: Event, work: Work) -> Outcome:
+        """Apply an event about volumes of a server."""
+        since = work.known_since("storage")
+        if since is not None and event.at <= since.at:
+            return Outcome.OLD
+        for name in ("volume_id", "old_volume_id", "new_volume_id"):
+            if name in event.payload:
+                work.read_again(VOLUMES, event.text(name), event.at)
         return Outcome.READ_AGAIN
 
 
@@ -160,6 +177,7 @@ class VolumeRereader(Rereader):
             else:
                 found.append((answer, at))
         stage_volumes(cloud, found, work)
+        work.read_again(POOLS, "", max(wanted.values()))
 
 
 class PoolVolumeRereader(Rereader):
@@ -177,6 +195,7 @@ class PoolVolumeRereader(Rereader):
             or {answer["os-vol-host-attr:host"]} - {None} != known.allocations.keys()
         ]
         stage_volumes(cloud, moved, work)
+        work.read_again(POOLS, "", at)
 
 
 def stage_volumes(cloud: Connection, found: list[tuple[Answer, datetime]], work: Work) -> None:
@@ -206,8 +225,9 @@ def _is_under_way(answer: Answer) -> bool:
     While a volume is migrated its data go to another one, which is attached, exchanged and then
     forgotten; neither the exchange nor the end of the other one is told of.
     """
-    migration = answer.get("migration_status")
-    return migration not in _AT_REST or answer["status"] in _PASSING
+    if answer["status"] == "in-use" and not answer["attachments"]:
+        return True
+    return answer.get("migration_status") not in _AT_REST or answer["status"] in _PASSING
 
 
 class VolumeTypeHandler(Handler):
