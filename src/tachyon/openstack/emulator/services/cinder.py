@@ -240,7 +240,7 @@ def _volumes(call: Call) -> Any:
             if status in (None, v.status) and host in (None, v.pool) and name in (None, v.name)
         ]
         rows = {volume.id: row for row, volume in enumerate(volumes)}
-    page, marker = page_of(call, volumes, lambda v: v.id, row_of=rows.get)
+    page, marker = page_of(call, volumes, lambda v: v.id, row_of=rows.get, absent=404)
     if call.path.endswith("/detail"):
         found = [volume_body(call, v) for v in page]
     else:

@@ -29,6 +29,7 @@ def page_of(
     key: Callable[[T], str],
     *,
     row_of: Callable[[str], int | None] | None = None,
+    absent: int = 400,
 ) -> tuple[Sequence[T], str | None]:
     """Return the page that a call asks for, and the marker of the next one if there is more.
 
@@ -37,6 +38,7 @@ def page_of(
         entries: the whole list, in order.
         key: gives an entry's marker.
         row_of: gives the row of a marker, where the list is too long to look for it.
+        absent: status for a marker that is not there.
     """
     limit = limit_of(call.query)
     start = 0
@@ -47,7 +49,7 @@ def page_of(
         else:
             row = next((row for row, entry in enumerate(entries) if key(entry) == marker), None)
         if row is None:
-            raise Refused(400, f"marker [{marker}] not found")
+            raise Refused(absent, f"marker [{marker}] not found")
         start = row + 1
     page = entries[start : start + limit]
     return page, key(page[-1]) if page and start + limit < len(entries) else None

@@ -40,6 +40,7 @@ def _task(call: Call, found: Server) -> Task:
 
 def _check(found: Server, action: str) -> None:
     allowed = _ALLOWED.get(action)
+    action = {"os-start": "start", "os-stop": "stop"}.get(action, action)
     if allowed is not None and found.vm_state not in allowed:
         raise Refused(
             409,
@@ -80,6 +81,9 @@ def _live_migrate(call: Call, found: Server, arguments: dict[str, Any]) -> Any:
     force = arguments.get("force")
     if force is not None and not (2, 30) <= call.version < (2, 68):
         raise Refused(400, "Additional properties are not allowed ('force' was unexpected)")
+    for name in ("host", "block_migration"):
+        if name not in arguments:
+            raise Refused(400, f"Invalid input: '{name}' is a required property")
     wanted = _wanted_host(call, arguments)
     task = _task(call, found)
     migration = task.migration("live-migration", wanted)
@@ -164,6 +168,9 @@ def _reboot(call: Call, found: Server, arguments: dict[str, Any]) -> Any:
 
 def _evacuate(call: Call, found: Server, arguments: dict[str, Any]) -> Any:
     call.needs_admin()
+    name = arguments.get("host")
+    if name is not None and name not in call.cloud.compute.hosts:
+        raise Refused(404, f"Compute host {name} not found.")
     host = call.cloud.compute.hosts.get(found.host or "")
     if host is not None and host.up:
         raise Refused(400, f"Compute service of {host.name} is still in use.")
@@ -320,17 +327,21 @@ def one_migration(call: Call) -> Any:
 
 def abort(call: Call) -> Any:
     """DELETE /servers/{server}/migrations/{migration}."""
-    _end_early(call, "live_migration_abort", live_migration.ABORT)
+    _end_early(call, "abort live migration", "live_migration_abort", live_migration.ABORT)
 
 
 def complete(call: Call) -> Any:
     """POST /servers/{server}/migrations/{migration}/action: force_complete."""
     if not isinstance(call.body, dict) or "force_complete" not in call.body:
         raise Refused(400, "There is no such action.")
-    _end_early(call, "live_migration_force_complete", live_migration.COMPLETE)
+    _end_early(call, "force_complete", "live_migration_force_complete", live_migration.COMPLETE)
 
 
-def _end_early(call: Call, event: str, word: str) -> None:
+def _end_early(call: Call, action: str, event: str, word: str) -> None:
+    found = server_of(call)
+    if found.task_state != "migrating":
+        message = f"Instance {found.uuid} is in an invalid state for '{action}'"
+        raise Refused(409, message)
     migration = _migration_of(call)
     if migration.status != "running":
         raise Refused(

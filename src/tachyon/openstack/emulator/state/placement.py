@@ -102,7 +102,10 @@ class Placement:
         changes = [(holder, self.held_by(holder.uuid)) for holder in wanted]
         for holder, _ in changes:
             for uuid in holder.held:
-                self.provider(uuid)
+                if uuid not in self.providers:
+                    raise Refused(
+                        400, f"Allocation for resource provider '{uuid}' that does not exist."
+                    )
         for holder, _ in changes:
             self._remove(holder.uuid)
         try:
