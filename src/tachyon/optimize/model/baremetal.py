@@ -112,5 +112,5 @@ class TachyonBaremetalModel(ClusterModel):
         model = cls(*args, **kwargs)
         root = ElementTree.fromstring(data if isinstance(data, bytes) else str(data))
         for found in root.iter("IronicNode"):
-            model.add_node(IronicNode(**found.attrib))
+            model.add_node(IronicNode.from_xml_element(found))
         return model

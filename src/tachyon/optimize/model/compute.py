@@ -429,9 +429,9 @@ class TachyonClusterModel(ClusterModel):
         root = ElementTree.fromstring(text)
         above = {child: parent for parent in root.iter() for child in parent}
         for found in root.iter("ComputeNode"):
-            model.add_node(ComputeNode(**found.attrib))
+            model.add_node(ComputeNode.from_xml_element(found))
         for found in root.iter("Instance"):
-            instance = Instance(**found.attrib)
+            instance = Instance.from_xml_element(found)
             model.add_instance(instance)
             parent = above[found]
             if parent.tag == "ComputeNode":

@@ -329,14 +329,14 @@ class TachyonStorageModel(ClusterModel):
         root = ElementTree.fromstring(data if isinstance(data, bytes) else str(data))
         above = {child: parent for parent in root.iter() for child in parent}
         for found in root.iter("StorageNode"):
-            model.add_node(StorageNode(**found.attrib))
+            model.add_node(StorageNode.from_xml_element(found))
         for found in root.iter("Pool"):
-            pool = Pool(**found.attrib)
+            pool = Pool.from_xml_element(found)
             model.add_pool(pool)
             if (parent := above[found]).tag == "StorageNode":
                 model.map_pool(pool.name, parent.attrib["host"])
         for found in root.iter("Volume"):
-            volume = Volume(**found.attrib)
+            volume = Volume.from_xml_element(found)
             model.add_volume(volume)
             if (parent := above[found]).tag == "Pool":
                 model.map_volume(volume.uuid, parent.attrib["name"])

@@ -207,6 +207,17 @@ class Element:
         attributes = {name: fields[name].text(value) for name, value in self.as_dict().items()}
         return ElementTree.Element(type(self).__name__, attributes)
 
+    @classmethod
+    def from_xml_element(cls, element: ElementTree.Element) -> Self:
+        """Return the element that `as_xml_element` wrote, or Watcher did."""
+        fields = cls.fields
+        return cls(
+            **{
+                name: None if text == "None" and name in fields and fields[name].nullable else text
+                for name, text in element.attrib.items()
+            }
+        )
+
     def update(self, values: Mapping[str, Any]) -> None:
         """Write several attributes."""
         for name, value in values.items():
