@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from tachyon.errors import MetricsMissing
 from tachyon.graph.view import View
 from tachyon.openstack.telemetry.opening import open_datasources
 from tachyon.openstack.telemetry.selection import Datasources
+from tachyon.optimize.strategies.forecasting import look_ahead
 from tachyon.optimize.strategies.measurements import Measurements, MetricNeed
 from tachyon.optimize.strategies.options import StrategyOptions
 
@@ -21,9 +23,16 @@ class Metrics:
     Args:
         conf: the options of `tachyon.conf`.
         session: returns a keystoneauth session; None where there is no cloud.
+        clock: the time, in seconds since 1970; expected peaks lie behind it.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, session: Callable[[], Any] | None) -> None:
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        session: Callable[[], Any] | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self._conf = conf
         self._session = session
 
@@ -37,13 +46,18 @@ class Metrics:
 
         Raises:
             MetricsMissing: no datasource could be asked at all.
+            CloudError: none could be asked for the series that a look ahead needs.
             ConfigurationError: the datasources cannot be used.
         """
-        gathered = self._datasources(options).gather(view, needs)
+        datasources = self._datasources(options)
+        gathered = datasources.gather(view, needs)
         if gathered.failures and not any(gathered.sources.values()):
             said = "; ".join(f"{name}: {why}" for name, why in gathered.failures.items())
             raise MetricsMissing(f"no datasource answers: {said}", missing=[])
-        return Measurements(gathered.values)
+        measured = Measurements(gathered.values)
+        if any(need.ahead > 0 for need in needs):
+            measured = look_ahead(measured, needs, datasources, view, self._clock())
+        return measured
 
     def state(self, needs: Sequence[MetricNeed], options: StrategyOptions) -> dict[str, Any]:
         """Return the datasource of some needs, whether it answers, and which metrics it has."""

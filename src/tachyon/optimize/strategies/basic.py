@@ -46,6 +46,7 @@ class Basic(Strategy):
             "migration_limit": options.migration_limit(),
             "minimum_gain": options.RELEASE_GAIN,
             "missing_metrics": options.MISSING_METRICS,
+            "forecast_hours": options.FORECAST_HOURS,
         }
     )
 
@@ -60,6 +61,7 @@ class Basic(Strategy):
                 aggregate=options.of_nodes(methods),
                 period=given["period"],
                 granularity=given["granularity"],
+                ahead=3600.0 * given["forecast_hours"],
             ),
             MetricNeed(
                 metric="instance_cpu_usage",
@@ -67,6 +69,7 @@ class Basic(Strategy):
                 aggregate=methods["instance"],
                 period=given["period"],
                 granularity=given["granularity"],
+                ahead=3600.0 * given["forecast_hours"],
             ),
         )
 

@@ -40,6 +40,8 @@ class MetricNeed(Struct, frozen=True, kw_only=True):
         period, granularity: in seconds.
         key: under which the answer is kept; differs from the metric's name where one strategy
             needs a metric over several periods.
+        ahead: seconds; where above 0, the expected peak of so long from now on is wanted rather
+            than the past (see `forecasting`).
         optional: the strategy has something sound to go by without it.
     """
 
@@ -49,6 +51,7 @@ class MetricNeed(Struct, frozen=True, kw_only=True):
     period: int = 300
     granularity: int = 300
     key: str = ""
+    ahead: float = 0.0
     optional: bool = False
 
     @property

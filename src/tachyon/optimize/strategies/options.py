@@ -84,6 +84,18 @@ MISSING_METRICS: Schema = {
 }
 
 
+#: What is measured need not be the past.
+FORECAST_HOURS: Schema = {
+    "description": "Hours ahead for which the expected peak of each metric is judged by rather "
+    "than the past period, from the trend and the daily and weekly seasons of two weeks; 0: the "
+    "past period.",
+    "type": "number",
+    "minimum": 0,
+    "maximum": 168,
+    "default": 0,
+}
+
+
 def seconds(what: str, default: int, least: int = 1) -> Schema:
     """Return the schema of a duration."""
     return {

@@ -44,6 +44,8 @@ class Readings:
         source = context.measurements
         if source is None:
             source = of_view(view)
+            if any(need.ahead > 0 for need in strategy.metrics()):
+                context.warnings.append("no datasource tells what is to come; the past counts")
         self._values: dict[str, F64] = {}
         absent: list[Shortage] = []
         partial: list[Shortage] = []

@@ -63,12 +63,18 @@ class VMWorkloadConsolidation(Strategy):
             "migration_limit": options.migration_limit(),
             "minimum_gain": options.RELEASE_GAIN,
             "missing_metrics": options.MISSING_METRICS,
+            "forecast_hours": options.FORECAST_HOURS,
         }
     )
 
     def metrics(self) -> tuple[MetricNeed, ...]:
         """CPU use of instances; what else is measured makes the picture truer."""
-        span = {"period": self.parameters["period"], "granularity": self.parameters["granularity"]}
+        given = self.parameters
+        span = {
+            "period": given["period"],
+            "granularity": given["granularity"],
+            "ahead": 3600.0 * given["forecast_hours"],
+        }
         return (
             MetricNeed(metric="instance_cpu_usage", resource_type="instance", **span),
             *(

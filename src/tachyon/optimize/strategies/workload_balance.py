@@ -51,6 +51,7 @@ class WorkloadBalance(Strategy):
                 "than the source's was, in per cent of a host."
             ),
             "missing_metrics": options.MISSING_METRICS,
+            "forecast_hours": options.FORECAST_HOURS,
         }
     )
 
@@ -62,6 +63,7 @@ class WorkloadBalance(Strategy):
                 resource_type="instance",
                 period=self.parameters["period"],
                 granularity=self.parameters["granularity"],
+                ahead=3600.0 * self.parameters["forecast_hours"],
             ),
         )
 

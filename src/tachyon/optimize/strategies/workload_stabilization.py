@@ -124,6 +124,7 @@ class WorkloadStabilization(Strategy):
                 "the number of hosts (so that it means the same at every size)."
             ),
             "missing_metrics": options.MISSING_METRICS,
+            "forecast_hours": options.FORECAST_HOURS,
         }
     )
 
@@ -140,6 +141,7 @@ class WorkloadStabilization(Strategy):
                     aggregate=options.of_nodes(methods),
                     period=options.of_nodes(periods),
                     granularity=given["granularity"],
+                    ahead=3600.0 * given["forecast_hours"],
                 )
             )
             needs.append(
@@ -149,6 +151,7 @@ class WorkloadStabilization(Strategy):
                     aggregate=methods["instance"],
                     period=periods["instance"],
                     granularity=given["granularity"],
+                    ahead=3600.0 * given["forecast_hours"],
                 )
             )
         return tuple(needs)
