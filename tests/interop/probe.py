@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,19 @@ def synchronised_twice() -> Any:
     found.config.period = 0
     found.synchronize()
     return [before, describe(found.cluster_data_model)]
+
+
+def two_at_once() -> Any:
+    """The models of two threads that ask at the same time for one that nobody has read yet."""
+    found = collector("compute")
+    with ThreadPoolExecutor(2) as pool:
+        return [describe(m) for m in pool.map(lambda _: scoped(found, []), range(2))]
+
+
+def endpoints() -> Any:
+    """How many endpoints listen, by collector."""
+    names = ("compute", "storage", "baremetal")
+    return {name: len(collector(name).notification_endpoints) for name in names}
 
 
 def state_call() -> Any:

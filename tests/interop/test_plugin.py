@@ -122,6 +122,30 @@ def test_a_failed_synchronisation_leaves_the_last_known_state_in_service(
     assert sets(before) == sets(after) == placements(cluster)
 
 
+def test_threads_that_wait_for_the_first_reading_read_once(
+    cloud: Emulator, config: Path, cluster: Cluster
+) -> None:
+    """§6.1: in Watcher each of them builds the model."""
+    first, second = probe(config, "two_at_once")
+    assert sets(first) == sets(second) == placements(cluster)
+    listed = [n for (_, _, path), n in cloud.requests.items() if path == "/v2.1/servers/detail"]
+    assert listed == [1]
+
+
+def test_an_engine_that_is_not_to_collect_leaves_that_to_others(
+    cloud: Emulator, tmp_path: Path, graph: str
+) -> None:
+    config = configuration(tmp_path, cloud, graph, collect=False)
+    assert probe(config, "compute") == {}
+    assert set(probe(config, "endpoints").values()) == {0}
+    assert not cloud.requests
+
+
+def test_every_collector_has_an_endpoint_for_events(config: Path) -> None:
+    """§10.1 row 6: in Watcher naming the baremetal collector stops the service."""
+    assert probe(config, "endpoints") == {"compute": 1, "storage": 1, "baremetal": 1}
+
+
 def test_the_question_for_a_strategys_state_leaves_the_model_alone(
     config: Path, cluster: Cluster
 ) -> None:

@@ -122,8 +122,7 @@ class TachyonCollector(base.BaseClusterDataModelCollector):
     def cluster_data_model(self) -> Any:
         """The model of the graph as it is; the cloud is read first when nobody ever has."""
         if self._synchronised_at() is None:
-            with self.lock:
-                self.execute()
+            self.execute()
         return self._model()
 
     def get_latest_cluster_data_model(self) -> Any:
@@ -140,19 +139,20 @@ class TachyonCollector(base.BaseClusterDataModelCollector):
         Raises:
             ClusterDataModelCollectionError: it could not be read. The graph stays as it was.
         """
-        if cfg.CONF.tachyon.collect and not self._is_fresh():
-            try:
-                self.builder(self.osc, self.client).execute([])
-            except TachyonError as error:
-                LOG.error("the %s model could not be read: %s", self.kind, error.message)
-                raise exception.ClusterDataModelCollectionError(cdm=self.kind) from error
+        # One thread of the engine reads; those that waited for it find the model fresh.
+        with self.sync_lock:
+            if cfg.CONF.tachyon.collect and not self._is_fresh():
+                try:
+                    self.builder(self.osc, self.client).execute([])
+                except TachyonError as error:
+                    LOG.error("the %s model could not be read: %s", self.kind, error.message)
+                    raise exception.ClusterDataModelCollectionError(cdm=self.kind) from error
         return self._model()
 
     def synchronize(self) -> None:
         """Read the cloud when it is time; a failure leaves the last known state in service."""
         try:
-            with self.sync_lock:
-                self.execute()
+            self.execute()
         except (exception.ClusterDataModelCollectionError, TachyonError) as error:
             LOG.warning("the %s model stays as it was: %s", self.kind, error)
 

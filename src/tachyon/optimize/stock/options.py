@@ -44,8 +44,9 @@ OPTIONS = (
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options; harmless when they are registered already."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTIONS, group=GROUP)
+    # A group keeps the values of its options, so each configuration needs one of its own.
+    conf.register_group(cfg.OptGroup(GROUP.name, GROUP.title))
+    conf.register_opts(OPTIONS, group=GROUP.name)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, Sequence[cfg.Opt]]]:
