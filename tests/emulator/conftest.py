@@ -22,6 +22,13 @@ def captured_cluster() -> ClusterFile:
 
 
 @pytest.fixture(scope="package")
+def asking(readable: Emulator) -> Iterator[Connection]:
+    """A connection to the cloud that is not changed."""
+    with connect(cloud=readable.name, clouds_file=readable.clouds_yaml) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="package")
 def told(captured_cluster: ClusterFile) -> list[Notification]:
     """Everything that a cloud told while the whole exercise was done to it."""
     with (

@@ -25,7 +25,7 @@ TOPICS = {
     "openstack": "notifications",
     "ironic": "ironic_versioned_notifications",
 }
-_KEPT = 100_000
+_KEPT = 20_000
 
 
 class Notification(Struct, frozen=True):
