@@ -416,6 +416,11 @@ class Execution:
                 self._revert_model(action)
             self._objects.actions.update(uuid, {"status_message": said})
 
+        # Nothing comes back to a host whose service is still disabled.
+        closed = [a.uuid for a in done.values() if _closes(a)]
+        for uuid in closed:
+            revert(uuid)
+            done.pop(uuid)
         order = workflow.reversed_graph(_graph(actions))
         workflow.run(f"{self.plan.uuid} back", order, revert, self.means.max_workers)
         ending = f"{len(problems)} could not be taken back" if problems else "all was taken back"
@@ -425,6 +430,12 @@ class Execution:
         inverse = self._load(action).inverse()
         if inverse is not None and self.means.model is not None:
             self.means.model.done(*inverse)
+
+
+def _closes(action: ActionRecord) -> bool:
+    """Tell whether an action has disabled a host's service."""
+    disables = action.input_parameters.get("state") == "disabled"
+    return action.action_type == "change_nova_service_state" and disables
 
 
 def _graph(actions: list[ActionRecord]) -> dict[str, list[str]]:

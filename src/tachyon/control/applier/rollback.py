@@ -82,7 +82,32 @@ def _inverted(
                 "parents": sorted(parents),
             }
         )
-    return rows
+    return _opened_first(rows)
+
+
+def reopens(action_type: str, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether an action lets instances come to a host again."""
+    return action_type == "change_nova_service_state" and parameters.get("state") == "enabled"
+
+
+def _opened_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let services that have to be enabled be so before anything comes back to their hosts.
+
+    A plan disables a service before instances leave; the other way round, Nova would refuse them.
+    """
+    first = {r["uuid"]: r for r in rows if reopens(r["action_type"], r["input_parameters"])}
+    opened = {str(r["input_parameters"].get("resource_name")): uuid for uuid, r in first.items()}
+    waited = {uuid: set(row["parents"]) for uuid, row in first.items()}
+    for row in rows:
+        if row["uuid"] in first:
+            row["parents"] = []
+            continue
+        parents = set(row["parents"])
+        for uuid in parents & first.keys():
+            parents |= waited[uuid]
+        opener = opened.get(str(row["input_parameters"].get("destination_node")))
+        row["parents"] = sorted(parents | ({opener} if opener else set()))
+    return [*first.values(), *(row for row in rows if row["uuid"] not in first)]
 
 
 def _inverse(

@@ -120,26 +120,30 @@ class Migrate(ServerAction):
         """Stop a live migration; revert a cold one."""
         server = self.server()
         if self.live:
-            self._stop_live(server)
+            self._stop_live()
         elif not idle(server) or awaits_confirmation(server):
             self.finish_resize(confirm=False)
         return self._is_on_source()
 
-    def _stop_live(self, server: dict[str, Any]) -> None:
-        if idle(server):
-            return
-        try:
-            for one in self.cloud.nova.entries(
-                f"/servers/{self.resource}/migrations", "migrations"
-            ):
-                self.cloud.nova.delete(f"/servers/{self.resource}/migrations/{one['id']}")
-        except (CloudNotFound, CloudConflict):
-            pass  # it has just ended
-        except CloudError as error:
-            # It cannot be stopped any more: then it ends by itself.
-            if error.details.get("http_status") != 400:
-                raise
-        self.settle(self.surroundings.patience.migration, idle, "the end of the live migration")
+    def _stop_live(self) -> None:
+        """Ask Nova to stop until it has: a migration cannot be stopped before its copy begins."""
+
+        def look() -> bool | None:
+            if idle(self.server()):
+                return True
+            path = f"/servers/{self.resource}/migrations"
+            try:
+                for one in self.cloud.nova.entries(path, "migrations"):
+                    self.cloud.nova.delete(f"{path}/{one['id']}")
+            except (CloudNotFound, CloudConflict):
+                pass  # it has just ended
+            except CloudError as error:
+                # Not yet, or no longer: then it ends by itself.
+                if error.details.get("http_status") != 400:
+                    raise
+            return None
+
+        self.poll(self.surroundings.patience.migration, look, "the end of the live migration")
 
     def _is_on_source(self) -> bool:
         here = host_of(self.server())
