@@ -15,7 +15,13 @@ from tests.interop.environment import ROOT, command, interpreter, variables
 
 
 def configuration(
-    folder: Path, cloud: Emulator, graph: str, *, host: str = "engine-a", **tachyon: Any
+    folder: Path,
+    cloud: Emulator,
+    graph: str,
+    *,
+    host: str = "engine-a",
+    bus: str = "fake://",
+    **tachyon: Any,
 ) -> Path:
     """Write a watcher.conf of an engine; return its path.
 
@@ -24,6 +30,7 @@ def configuration(
         cloud: whose services the engine uses.
         graph: URL of the graph.
         host: name of the engine.
+        bus: of oslo.messaging, for its calls and for notifications.
         tachyon: more options of the group [tachyon].
     """
     user = cloud.cloud.identity.users["admin"]
@@ -39,7 +46,7 @@ def configuration(
     sections: dict[str, dict[str, Any]] = {
         "DEFAULT": {
             "host": host,
-            "transport_url": "fake://",
+            "transport_url": bus,
             "state_path": folder / host,
             "log_file": folder / f"{host}.log",
         },

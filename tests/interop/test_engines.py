@@ -15,9 +15,11 @@ import pytest
 from tachyon.graph.client import GraphClient, connect
 from tachyon.graph.generator import generate
 from tachyon.graph.mutations import Cluster
-from tachyon.openstack.emulator import Emulator
+from tachyon.openstack.connection import connect as connect_cloud
+from tachyon.openstack.emulator import AT_ONCE, Emulator
 from tests.interop.engine import Engine, configuration, create_database, probe
 from tests.interop.waiting import until
+from tests.servers.rabbitmq import RabbitMQ
 from tests.service.processes import ServiceProcess
 
 pytestmark = pytest.mark.interop
@@ -91,6 +93,34 @@ def test_engines_share_a_graph_and_nothing_else(
             until(more_plans(records["az-2"]), "a plan of the engine started again")
         assert reads(cloud) == asked
         assert client.view().generation == generation
+
+
+def test_what_the_bus_tells_is_in_the_graph_before_any_audit(
+    cluster: Cluster, graph: str, tmp_path: Path
+) -> None:
+    """Watcher's engines ignore notifications until an audit has built a model."""
+    with (
+        RabbitMQ() as bus,
+        Emulator(cluster, durations=AT_ONCE, transport_url=bus.url) as cloud,
+        connect(graph) as client,
+    ):
+        config = configuration(tmp_path, cloud, graph, bus=bus.url)
+        create_database(config)
+        with (
+            Engine(config),
+            connect_cloud(cloud=cloud.name, clouds_file=cloud.clouds_yaml) as connection,
+        ):
+            # An engine listens before it reads for the first time.
+            count = until(lambda: len(client.consumers(type="instance")), "the first reading")
+            assert count == 900
+            removed = {c.uuid for c in cluster.consumers[:3]}
+            for uuid in removed:
+                connection.sdk.compute.delete_server(uuid)
+            until(
+                lambda: len(client.consumers(type="instance")) == count - 3,
+                "the removal of three instances",
+            )
+            assert removed.isdisjoint(c.uuid for c in client.consumers(type="instance"))
 
 
 class Records:
