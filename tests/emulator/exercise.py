@@ -219,6 +219,16 @@ def hosts(x: Exercise) -> None:
     assert x.status == ("ACTIVE", None)
 
 
+def snapshot(x: Exercise) -> None:
+    """An image made of the server, and deleted."""
+    path = f"/servers/{x.vm}/action"
+    made = x.cloud.nova.post(path, {"createImage": {"name": "exercise-image"}})["image_id"]
+    x.emulator.settle()
+    assert x.cloud.sdk.image.get_image(made).status == "active"
+    x.cloud.sdk.image.delete_image(made)
+    assert [image.name for image in x.cloud.sdk.image.images()] == ["empty"]
+
+
 def revive(emulator: Emulator, host: str) -> None:
     requests.post(f"{emulator.url}/_emulator/hosts/{host}/revive", timeout=10).raise_for_status()
 
@@ -280,4 +290,4 @@ def the_end(x: Exercise) -> None:
 
 
 #: In this order; each goes on with the server and volume of those before.
-STEPS: tuple[Step, ...] = (servers, hosts, volumes, the_end)
+STEPS: tuple[Step, ...] = (servers, hosts, snapshot, volumes, the_end)

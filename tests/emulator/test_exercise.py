@@ -13,8 +13,6 @@ from tests.emulator.conftest import CAPTURED
 
 #: Sent as often as a service saves or reports, which is its own business.
 _UNCOUNTED = {"instance.update", "capacity.pool", "capacity.backend"}
-#: The emulator has no image service.
-_LEFT_OUT = {"instance.snapshot.start", "instance.snapshot.end"}
 
 
 def test_operations_cause_as_many_notifications_of_each_kind_as_on_a_real_control_plane(
@@ -22,6 +20,6 @@ def test_operations_cause_as_many_notifications_of_each_kind_as_on_a_real_contro
 ) -> None:
     real = Counter(json.loads((CAPTURED / "notifications" / "_counts.json").read_text()))
     ours = Counter(n.event_type for n in told)
-    kept = set(real) - _UNCOUNTED - _LEFT_OUT
+    kept = set(real) - _UNCOUNTED
     assert {kind: ours[kind] for kind in kept} == {kind: real[kind] for kind in kept}
-    assert set(ours) == set(real) - _LEFT_OUT
+    assert set(ours) == set(real)

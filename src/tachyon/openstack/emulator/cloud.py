@@ -13,6 +13,7 @@ from tachyon.openstack.emulator.notifications.bus import Bus
 from tachyon.openstack.emulator.state.baremetal import Baremetal
 from tachyon.openstack.emulator.state.compute import Compute
 from tachyon.openstack.emulator.state.identity import Identity
+from tachyon.openstack.emulator.state.image import Image
 from tachyon.openstack.emulator.state.placement import Placement
 from tachyon.openstack.emulator.state.storage import Storage
 
@@ -35,10 +36,11 @@ class Cloud:
         self.placement = Placement()
         self.storage = Storage()
         self.baremetal = Baremetal()
+        self.images: dict[str, Image] = {}
         #: Requests so far by (service, method, path template).
         self.requests: Counter[tuple[str, str, str]] = Counter()
-        #: Whether there is an Ironic, a MAAS: the catalog names what there is.
-        self.services = {"identity", "compute", "placement", "volumev3", "baremetal"}
+        #: Types of the services that the catalog names.
+        self.services = {"identity", "compute", "placement", "volumev3", "baremetal", "image"}
 
     def now(self) -> datetime:
         """Return the emulated time."""

@@ -21,6 +21,7 @@ from tachyon.openstack.emulator.faults import Fault, Faults
 from tachyon.openstack.emulator.loading import load
 from tachyon.openstack.emulator.notifications.bus import Bus, Notification
 from tachyon.openstack.emulator.services.control import CONTROL
+from tachyon.openstack.emulator.services.glance import GLANCE
 from tachyon.openstack.emulator.services.ironic import IRONIC
 from tachyon.openstack.emulator.services.keystone import KEYSTONE
 from tachyon.openstack.emulator.services.maas import API_KEY, MAAS
@@ -29,7 +30,7 @@ from tachyon.openstack.emulator.services.placement import PLACEMENT
 from tachyon.openstack.emulator.services.volume_actions import CINDER
 from tachyon.openstack.emulator.web import application
 
-SERVICES = (KEYSTONE, NOVA, PLACEMENT, CINDER, IRONIC, MAAS, CONTROL)
+SERVICES = (KEYSTONE, NOVA, PLACEMENT, CINDER, IRONIC, GLANCE, MAAS, CONTROL)
 #: What `clouds.yaml` calls the emulated cloud.
 NAME = "emulated"
 _MAX_BODY = 16 * 2**20

@@ -28,6 +28,7 @@ from tachyon.openstack.emulator.state.compute import (
     power_of,
 )
 from tachyon.openstack.emulator.state.identity import Project, User
+from tachyon.openstack.emulator.state.image import Image
 from tachyon.openstack.emulator.state.placement import Holder, Provider
 from tachyon.openstack.emulator.state.storage import (
     Attachment,
@@ -66,6 +67,7 @@ class _Loading:
 
     def run(self) -> None:
         self._identity()
+        self.cloud.images[IMAGE] = Image(IMAGE, "empty", _ADMIN_PROJECT, self.now)
         self._flavors()
         self._hosts()
         self._aggregates()

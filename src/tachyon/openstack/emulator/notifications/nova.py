@@ -5,7 +5,6 @@ Payloads have the objects, versions and fields of Nova 34. `Teller` speaks on be
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,7 @@ from tachyon.openstack.emulator.cloud import CONTROLLER, Cloud
 from tachyon.openstack.emulator.notifications.bus import Notification
 from tachyon.openstack.emulator.notifications.context import Requester
 from tachyon.openstack.emulator.state.compute import Aggregate, Flavor, Group, Host, Server
+from tachyon.openstack.emulator.state.image import checksum
 from tachyon.openstack.emulator.times import zulu
 
 API, SCHEDULER = f"nova-api:{CONTROLLER}", f"nova-scheduler:{CONTROLLER}"
@@ -92,15 +92,13 @@ def flavor(found: Flavor) -> Payload:
 
 
 def image(found: Server, now: datetime) -> Payload:
-    """Return the payload of a server's image, which the emulator has no service for."""
+    """Return the payload of a server's image."""
     properties = _object("ImageMetaPropsPayload", "1.20", {})
     return _object(
         "ImageMetaPayload",
         "1.0",
         {
-            "checksum": hashlib.md5(
-                (found.image or "").encode(), usedforsecurity=False
-            ).hexdigest(),
+            "checksum": checksum(found.image or ""),
             "container_format": "bare",
             "created_at": zulu(now),
             "direct_url": None,
@@ -108,7 +106,7 @@ def image(found: Server, now: datetime) -> Payload:
             "id": found.image,
             "min_disk": 0,
             "min_ram": 0,
-            "name": "emulated",
+            "name": "empty",
             "owner": found.project_id,
             "properties": properties,
             "protected": None,

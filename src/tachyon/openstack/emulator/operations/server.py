@@ -14,6 +14,7 @@ from tachyon.openstack.emulator.state.compute import (
     Host,
     power_of,
 )
+from tachyon.openstack.emulator.state.image import Image
 from tachyon.openstack.emulator.state.placement import Refused as PlacementRefused
 
 #: Action → event, task meanwhile, state afterwards.
@@ -59,6 +60,21 @@ def lock(task: Task, *, locked: bool, reason: str | None) -> None:
     task.server.locked_reason = reason if locked else None
     task.server.updated = task.cloud.now()
     task.tell.instance("lock" if locked else "unlock", task.server, API)
+
+
+def snapshot(task: Task, image: Image) -> Work:
+    """Make an image of the server."""
+    publisher, more = compute(task.server.host), {"snapshot_image_id": image.id}
+    task.set(task="image_snapshot")
+    yield task.step
+    task.tell.instance("snapshot.start", task.server, publisher, more=more)
+    task.set(task="image_pending_upload")
+    yield task.step
+    task.set(task="image_uploading")
+    yield task.step
+    image.status = "active"
+    task.set(task=None)
+    task.tell.instance("snapshot.end", task.server, publisher, more=more)
 
 
 def shelve(task: Task) -> Work:

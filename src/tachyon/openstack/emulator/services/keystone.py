@@ -22,6 +22,7 @@ CATALOG = {
     "placement": ("placement", "/placement"),
     "volumev3": ("cinder", "/volume/v3/{project}"),
     "baremetal": ("ironic", "/baremetal"),
+    "image": ("glance", "/image"),
 }
 
 

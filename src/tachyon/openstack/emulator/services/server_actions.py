@@ -11,6 +11,7 @@ from tachyon.openstack.emulator.services import catalogue
 from tachyon.openstack.emulator.services.requester import requester_of
 from tachyon.openstack.emulator.services.servers import links, server_of, show
 from tachyon.openstack.emulator.state.compute import Flavor, Host, Migration, Server
+from tachyon.openstack.emulator.state.image import Image
 from tachyon.openstack.emulator.state.storage import Volume
 from tachyon.openstack.emulator.web import Answer, Call, Refused, Route
 
@@ -31,6 +32,7 @@ _ALLOWED = {
     "unshelve": {"shelved", "shelved_offloaded"},
     "reboot": {"active", "stopped", "paused", "suspended", "error"},
     "evacuate": {"active", "stopped", "error"},
+    "createImage": {"active", "stopped", "paused", "suspended"},
 }
 
 
@@ -166,6 +168,14 @@ def _reboot(call: Call, found: Server, arguments: dict[str, Any]) -> Any:
     call.cloud.begin(server.reboot(_task(call, found), hard=arguments.get("type") == "HARD"))
 
 
+def _create_image(call: Call, found: Server, arguments: dict[str, Any]) -> Any:
+    now, name = call.cloud.now(), str(arguments.get("name", ""))
+    image = Image(call.cloud.new_id(), name, found.project_id, now, status="queued")
+    call.cloud.images[image.id] = image
+    call.cloud.begin(server.snapshot(_task(call, found), image))
+    return Answer(202, {"image_id": image.id} if call.version >= (2, 45) else None)
+
+
 def _evacuate(call: Call, found: Server, arguments: dict[str, Any]) -> Any:
     call.needs_admin()
     name = arguments.get("host")
@@ -199,6 +209,7 @@ _ACTIONS: dict[str, Callable[[Call, Server, dict[str, Any]], Any]] = {
     "unshelve": _unshelve,
     "reboot": _reboot,
     "evacuate": _evacuate,
+    "createImage": _create_image,
     "os-resetState": _reset_state,
 }
 
