@@ -111,7 +111,7 @@ def main() -> None:
 def table(hosts: int, instances: int, limit: float, *, with_peer: bool) -> list[str]:
     """Return the lines of one size."""
     content = generate(
-        hosts, instances, 20260720, pools=max(4, hosts // 50), volumes=instances // 10
+        hosts, instances, 20260720, pools=max(10, hosts // 50), volumes=instances // 10
     )
     view = build(snapshot_of(content.cluster))
     metrics = measured(view, content)

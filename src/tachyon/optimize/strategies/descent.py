@@ -23,9 +23,9 @@ from tachyon.optimize.goals.workload_balancing import weighted_deviation
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import Eligibility
 
-#: Most moves judged in one round, some 5 ms; once such rounds gain nothing, so many more.
-CANDIDATES = 30_000
-WIDE = 120_000
+#: Most moves judged in one round, some 3 ms; once such rounds gain nothing, so many more.
+CANDIDATES = 20_000
+WIDE = 60_000
 #: Most hosts that give in one round.
 DONORS = 512
 #: Rounds without a gain after which offers by chance or in turn end.
