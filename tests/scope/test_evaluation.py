@@ -64,6 +64,7 @@ def test_no_scope_for_a_kind_is_all_of_the_kind(scope: Any) -> None:
         ([{"host_aggregates": [{"id": 1}, {"name": "rack-2"}]}], {"c1", "c2", "c3"}),
         ([{"host_aggregates": [{"id": "*"}]}], {"c1", "c2", "c3"}),
         ([{"host_aggregates": [{"name": "*"}]}], {"c1", "c2", "c3"}),
+        ([{"host_aggregates": [{"id": "*"}, {"name": "rack-1"}]}], {"c1", "c2", "c3"}),
         ([{"availability_zones": [{"name": "az2"}]}], {"c3", "c4"}),
         ([{"availability_zones": [{"name": "*"}]}], HOSTS),
         # Include rules add up, in one object or in several.

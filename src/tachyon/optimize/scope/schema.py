@@ -136,9 +136,10 @@ def _beyond_schema(scope: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 def _mixed(rule: Rule, path: str) -> Iterator[tuple[str, str]]:
     for key in ("host_aggregates", "availability_zones", "volume_types"):
-        entries = rule.get(key, ())
-        if len(entries) > 1 and any(is_wildcard([entry]) for entry in entries):
-            yield f"{path}.{key}", f"{WILDCARD!r} stands for all and must be alone in its list"
+        for field in ("id", "name"):
+            named = [entry[field] for entry in rule.get(key, ()) if field in entry]
+            if len(named) > 1 and WILDCARD in named:
+                yield f"{path}.{key}", f"{WILDCARD!r} stands for all; no other {field} beside it"
 
 
 def is_wildcard(entries: Iterable[Mapping[str, Any]]) -> bool:
