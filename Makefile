@@ -43,6 +43,7 @@ interop-openstack: $(STAMP) ## The collector beside a real OpenStack: after ever
 bench: $(STAMP) ## Measurements; BENCH_SMALL=1 for a quick round
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.stock
+	$(BIN)/python -m benchmarks.strategy_speed
 
 venv: $(STAMP) ## The virtual environment in .venv, with all extras
 
