@@ -1,0 +1,86 @@
+"""`python -m benchmarks.rebalance`: `rebalance` on the ROADEF/EURO 2012 instances.
+
+Every placement is checked and priced by the tests' checker, which shares no code with the strategy.
+The figures go to the terminal, one line for each instance and time; docs/benchmarks-rebalance.md
+keeps those of a whole run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from tachyon.graph.importers.roadef2012 import read_roadef2012
+from tachyon.graph.simulation import Session
+from tachyon.graph.view import build, snapshot_of
+from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.rebalance import Rebalance
+from tachyon.optimize.strategies.rebalance_challenge import challenge_parameters
+from tests.rebalance.challenge import Instance
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "roadef2012"
+
+#: Best costs of the challenge, found in 300 s.
+BEST = {
+    "a1_1": 44_306_501,
+    "a1_2": 777_531_842,
+    "a1_3": 583_005_719,
+    "a1_4": 262_086_758,
+    "a1_5": 727_578_311,
+    "a2_1": 329,
+    "a2_2": 746_097_632,
+    "a2_3": 1_210_644_572,
+    "a2_4": 1_680_615_349,
+    "a2_5": 318_358_949,
+    "b_1": 3_339_186_879,
+    "b_2": 1_015_553_800,
+    "b_3": 156_835_787,
+    "b_4": 4_677_823_040,
+    "b_5": 923_092_380,
+    "b_6": 9_525_857_752,
+}
+
+
+def main() -> None:
+    """Measure the instances and times that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rebalance")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[5.0, 30.0, 300.0])
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the instances")
+    parser.add_argument("instances", nargs="*", default=list(BEST))
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        sys.exit(f"{arguments.data}: no instances of the challenge")
+    print("| instance | seconds | start | found | best known | gap | gap of the start | moves |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in arguments.instances:
+        for seconds in arguments.seconds:
+            print(line(arguments.data, name, seconds), flush=True)
+
+
+def line(data: Path, name: str, seconds: float) -> str:
+    """Return the figures of one run as a line of the table."""
+    model = data / f"model_{name}.txt.gz"
+    content = read_roadef2012(model)
+    session = Session(build(snapshot_of(content.cluster)))
+    given = challenge_parameters(content.extra["roadef2012"])
+    began = perf_counter()
+    Rebalance({**given, "time_limit": seconds}).execute(session, Context())
+    took = perf_counter() - began
+    machine = {p.uuid: at for at, p in enumerate(content.cluster.providers)}
+    solution = [machine[session.host(c.uuid) or ""] for c in content.cluster.consumers]
+    instance = Instance(model, data / f"assignment_{name}.txt.gz")
+    problems = instance.problems(solution)
+    if problems:
+        sys.exit(f"{name}: {problems[0]}")
+    cost, start, best = instance.cost(solution), instance.cost(instance.start), BEST[name]
+    moves = sum(a != b for a, b in zip(solution, instance.start, strict=True))
+    return (
+        f"| {name} | {seconds:g} ({took:.1f}) | {start:,} | {cost:,} | {best:,} "
+        f"| {cost / best - 1:.2%} | {(cost - best) / start:.3%} | {moves:,} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
