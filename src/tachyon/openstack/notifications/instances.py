@@ -169,12 +169,17 @@ class InstanceRereader(Rereader):
                 _remove(uuid, work)
                 continue
             try:
-                placed = place(server, held, migrations, lookups, _mark(wanted[uuid], uuid, work))
+                holding = [m for m in migrations if m.held]
+                placed = place(server, held, holding, lookups, _mark(wanted[uuid], uuid, work))
             except MISSHAPEN as error:
                 # A stub, as from a cell that does not answer: what is known stays.
                 work.failed.append(CloudError(f"server {uuid} {misshapen(error)}"))
                 continue
             self._stage(placed, server, work)
+            # A synchronisation that came upon it at its end did not know whose it was.
+            for migration in migrations:
+                if not migration.held:
+                    work.remove_consumer(migration.uuid)
 
     def _stage(self, placed: Placed, server: Answer, work: Work) -> None:
         instance = placed.instance
@@ -205,7 +210,7 @@ def _mark(at: datetime, uuid: str, work: Work) -> dict[str, Any]:
 def _ask(
     cloud: Connection, uuids: list[str]
 ) -> dict[str, tuple[Answer | None, Allocations, list[Migration]]]:
-    """Return servers, what they hold, and their migrations that hold something."""
+    """Return servers, what they hold, and of each the latest migration with what it holds."""
     questions: tuple[Callable[[Connection, str], Any], ...] = (
         queries.server,
         queries.allocations_of,
@@ -224,7 +229,7 @@ def _ask(
     }
     moving = cloud.gather_all(lambda uuid: queries.allocations_of(cloud, uuid), latest.values())
     held = {
-        server: [Migration(uuid, server, _resources(answer))] if answer else []
+        server: [Migration(uuid, server, _resources(answer))]
         for (server, uuid), answer in zip(latest.items(), moving, strict=True)
     }
     return {
