@@ -39,6 +39,16 @@ OPTIONS = (
         help="Whether a failed round ends a CONTINUOUS or EVENT audit, as in Watcher. Otherwise it "
         "goes on with the next round, and says what failed.",
     ),
+    cfg.StrOpt(
+        "strategy_selection",
+        default="first",
+        choices=[
+            ("first", "the goal's first strategy, as Watcher does"),
+            ("best", "all strategies of the goal that take the audit's parameters, side by side"),
+        ],
+        help="What an audit runs that names a goal and no strategy. Of several plans the one is "
+        "kept that serves the goal best.",
+    ),
     cfg.FloatOpt(
         "session_ttl",
         default=86_400.0,

@@ -67,6 +67,19 @@ def test_an_audit_that_names_a_goal_only_runs_the_goals_first_strategy(world: Wo
     assert world.objects.audits.get(audit.uuid).strategy is None
 
 
+def test_an_engine_that_tries_all_strategies_keeps_the_best_plan(world: World) -> None:
+    graph = world.graph(generate(hosts=20, instances=100, skew=0.7, seed=3))
+    goal = world.objects.goals.find({"name": "server_consolidation"})[0]
+    released = {}
+    for try_all in (False, True):
+        audit = world.audit(strategy_id=None, goal_id=goal.id, name=f"all: {try_all}")
+        settle(world.engine(graph=graph, try_all=try_all))
+        (plan,) = world.plans(audit)
+        released[try_all] = plan.global_efficacy[0]["value"]
+        assert plan.strategy.goal_id == goal.id
+    assert released[True] >= released[False] > 0
+
+
 def test_a_plan_holds_session_metrics_and_indicators(world: World) -> None:
     graph = world.graph(generate(hosts=20, instances=100, skew=0.7, seed=3))
     audit = world.audit("consolidation", name="tidy up", scope=[])

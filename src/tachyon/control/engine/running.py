@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -11,15 +12,17 @@ from msgspec import Struct, field
 
 from tachyon.control.notifications import Notifier
 from tachyon.control.objects import Audit, Objects
-from tachyon.errors import Cancelled, NotFound, TachyonError
+from tachyon.errors import Cancelled, NotFound, ParametersInvalid, TachyonError
 from tachyon.graph.client import GraphClient
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
 from tachyon.optimize import scope
 from tachyon.optimize.audit import Outcome, work_out
 from tachyon.optimize.folding import compute_hosts, fold
+from tachyon.optimize.goals.base import Goal
 from tachyon.optimize.planners import Planner, PlannerOptions
 from tachyon.optimize.plugins import Plugins
+from tachyon.optimize.selection import select
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.measurements import Measurements, MetricNeed
@@ -46,6 +49,7 @@ class Brain(Struct, frozen=True, kw_only=True):
     Attributes:
         datasources: None: strategies judge by the measured columns of the view.
         strategy_options, planner_options: by name, what the operator has set.
+        try_all: whether an audit that names a goal only takes the best of all its strategies.
         session_ttl: seconds for which the session of a plan can be looked into.
     """
 
@@ -56,6 +60,7 @@ class Brain(Struct, frozen=True, kw_only=True):
     datasources: Datasources | None = None
     strategy_options: Mapping[str, StrategyOptions] = field(default_factory=dict)
     planner_options: Mapping[str, PlannerOptions] = field(default_factory=dict)
+    try_all: bool = False
     session_ttl: float = 86_400.0
 
 
@@ -76,8 +81,17 @@ class Found(Struct, frozen=True, kw_only=True):
     session_id: str | None = None
 
 
+class _Attempt(Struct, frozen=True, kw_only=True):
+    """One strategy's run, in a session of its own."""
+
+    strategy: Strategy
+    session: Session
+    context: Context
+    outcome: Outcome
+
+
 def run(brain: Brain, audit: Audit, cancelled: Callable[[], bool], *, keep: bool = True) -> Found:
-    """Run the strategy of an audit, or the first one of its goal.
+    """Run the strategy of an audit; without one, the first of its goal or the best of all.
 
     Args:
         brain: what to work with.
@@ -89,23 +103,32 @@ def run(brain: Brain, audit: Audit, cancelled: Callable[[], bool], *, keep: bool
         Cancelled: `cancelled` said so.
         TachyonError: the strategy is unknown, its parameters do not fit, something is missing.
     """
-    plugins = brain.plugins
-    goal = plugins.goal(audit.goal.name)
-    chosen = (
-        plugins.strategy(audit.strategy.name)
-        if audit.strategy is not None
-        else plugins.strategy_for(goal.name)
-    )
-    strategy_options = brain.strategy_options.get(chosen.name, StrategyOptions())
-    strategy = chosen(audit.parameters, strategy_options)
-    planner = _planner(brain, strategy)
+    goal = brain.plugins.goal(audit.goal.name)
+    strategies = _strategies(brain, audit, goal)
     told = _Told(brain.notifier, audit)
     told.start("strategy")
     try:
         view = brain.graph.view()
-        session = Session(view)
-        context = _context(brain, audit, strategy, session, cancelled)
-        outcome = work_out(session, goal, strategy, context, planner, executed=told.next)
+
+        def attempt(strategy: Strategy, executed: Callable[[], None]) -> _Attempt:
+            session = Session(view)
+            context = _context(brain, audit, strategy, session, cancelled)
+            planner = _planner(brain, strategy)
+            outcome = work_out(session, goal, strategy, context, planner, executed=executed)
+            return _Attempt(strategy=strategy, session=session, context=context, outcome=outcome)
+
+        if len(strategies) == 1:
+            taken = attempt(strategies[0], told.next)
+        else:
+            found = select(
+                goal,
+                {s.name: partial(attempt, s, lambda: None) for s in strategies},
+                lambda one: {i.name: i.value for i in one.outcome.indicators},
+            )
+            taken = found.outcome
+            left_out = [f"{n} is left out: {e.message}" for n, e in found.refused.items()]
+            taken.context.warnings.extend(left_out)
+            told.next()
         if cancelled():
             raise Cancelled("the audit was cancelled")
         told.end()
@@ -114,14 +137,34 @@ def run(brain: Brain, audit: Audit, cancelled: Callable[[], bool], *, keep: bool
         raise
     except Exception as error:
         told.error(error)
-        raise TachyonError(f"{type(error).__name__} in {strategy.name}: {error}") from error
+        names = ", ".join(s.name for s in strategies)
+        raise TachyonError(f"{type(error).__name__} in {names}: {error}") from error
     return Found(
-        strategy=strategy,
-        outcome=outcome,
-        warnings=context.warnings,
-        metrics=_metrics(session, context),
-        session_id=_kept(brain, audit, session) if keep else None,
+        strategy=taken.strategy,
+        outcome=taken.outcome,
+        warnings=taken.context.warnings,
+        metrics=_metrics(taken.session, taken.context),
+        session_id=_kept(brain, audit, taken.session) if keep else None,
     )
+
+
+def _strategies(brain: Brain, audit: Audit, goal: Goal) -> list[Strategy]:
+    """Return what is to be tried: one strategy, or all of the goal that take the parameters."""
+    plugins = brain.plugins
+    if audit.strategy is not None:
+        wanted = [plugins.strategy(audit.strategy.name)]
+    else:
+        wanted = plugins.strategies_for(goal.name)[: None if brain.try_all else 1]
+    made: list[Strategy] = []
+    refusal: ParametersInvalid | None = None
+    for chosen in wanted:
+        try:
+            made.append(chosen(audit.parameters, brain.strategy_options.get(chosen.name)))
+        except ParametersInvalid as error:
+            refusal = refusal or error
+    if refusal is not None and not made:
+        raise refusal
+    return made
 
 
 class _Told:

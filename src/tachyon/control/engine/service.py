@@ -39,6 +39,7 @@ def decision_engine(parts: Parts, *, health: bool = True) -> Service:
         datasources=None if cloud is None else Metrics(conf, lambda: cloud.sdk.session),
         strategy_options=_by_name(_strategy_options, conf, plugins.strategies),
         planner_options=_by_name(_planner_options, conf, plugins.planners),
+        try_all=group.strategy_selection == "best",
         session_ttl=group.session_ttl,
     )
     liveness = Liveness(parts.objects, DECISION_ENGINE, conf.service_down_time)
@@ -80,14 +81,7 @@ def _strategy_options(conf: cfg.ConfigOpts, name: str) -> StrategyOptions | None
     group = f"watcher_strategies.{name}"
     if group not in conf:
         return None
-    given = conf[group]
-    more = {"ex_pools": tuple(given.ex_pools)} if "ex_pools" in given else {}
-    return StrategyOptions(
-        filters=None if given.filters is None else tuple(given.filters),
-        check_optimize_metadata=given.check_optimize_metadata,
-        datasources=None if given.datasources is None else tuple(given.datasources),
-        **more,
-    )
+    return StrategyOptions.of(conf[group])
 
 
 def _planner_options(conf: cfg.ConfigOpts, name: str) -> PlannerOptions | None:
