@@ -10,7 +10,7 @@ from tachyon.graph.view import build, snapshot_of
 from tachyon.optimize.model import TachyonClusterModel, TachyonStorageModel
 from tests.model.machines import ComputeMachine, StorageMachine
 
-_SETTINGS = settings(max_examples=20, stateful_step_count=30, deadline=None)
+_SETTINGS = settings(max_examples=20, stateful_step_count=30, deadline=None, print_blob=True)
 
 
 class ComputeOnItsOwn(ComputeMachine):

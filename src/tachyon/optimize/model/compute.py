@@ -385,10 +385,17 @@ class TachyonClusterModel(ClusterModel):
     def _count(self, host: str, instance: Instance, sign: int) -> None:
         """Bring what a host uses up to date, where it is known."""
         used = self._node_resource_cache.get(host)
-        if used is not None:
-            used["vcpu"] += sign * instance.vcpus
-            used["memory"] += sign * instance.memory
-            used["disk"] += sign * instance.disk
+        if used is None:
+            return
+        try:
+            vcpus, memory, disk = instance.vcpus, instance.memory, instance.disk
+        except NotImplementedError:
+            # The sum is asked for again when the instance says what it takes.
+            del self._node_resource_cache[host]
+            return
+        used["vcpu"] += sign * vcpus
+        used["memory"] += sign * memory
+        used["disk"] += sign * disk
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return a flat mapping for each instance on a host and each empty host, by uuid.

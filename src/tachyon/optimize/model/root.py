@@ -158,7 +158,10 @@ class ClusterModel(ABC):
         It answers what a model cannot (destinations, metrics, evaluation of candidates). Record
         through the model, not here.
         """
-        return self._backing.session  # type: ignore[no-any-return]
+        with self._lock:
+            if isinstance(self._backing, OnGraph):
+                self.flush()
+            return self._backing.session  # type: ignore[no-any-return]
 
     def flush(self) -> None:
         """Hand over what was written so far: to the graph, or to the session's service."""
@@ -204,6 +207,7 @@ class ClusterModel(ABC):
         with self._lock:
             if "_backing" in self.__dict__:
                 self._backing.close()
+                self._look_again()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a model on a session of its own that starts from this one's state.
@@ -223,9 +227,9 @@ class ClusterModel(ABC):
         if self.stale:
             return made
         with self._lock:
+            self.flush()
             backing = self._backing
             if isinstance(backing, OnGraph):
-                self._look_again()
                 made._stand_on(backing.fork())
             else:
                 made._take(self, backing.fork())
