@@ -42,6 +42,7 @@ def test_every_filter_is_a_plug_in_by_its_name() -> None:
         ({"status": "disabled", "disabled_reason": "repair"}, {}, {}, "disabled (repair)"),
         ({"state": "down"}, {}, {}, "down"),
         ({"maintenance": True}, {}, {}, "in maintenance"),
+        ({"extra": {"stale": True}}, {}, {}, "its data is stale"),
         ({"availability_zone": "z2"}, {"pinned_az": "z1"}, {}, "not in availability zone z1"),
         (
             {},
@@ -205,3 +206,11 @@ def test_options_of_a_strategy_come_from_its_group_of_the_configuration(tmp_path
     storage = StrategyOptions.of(conf["watcher_strategies.storage_capacity_balance"])
     assert storage.ex_pools == ()
     assert StrategyOptions.of(None) == StrategyOptions()
+
+
+def test_nothing_leaves_a_host_of_which_nothing_new_is_known() -> None:
+    content = small([host("a", extra={"stale": True}), host("b")], [vm("x", "a")])
+    metrics = {"host_outlet_temp": {"a": 50.0, "b": 20.0}}
+    assert run(content, "outlet_temperature", metrics=metrics).actions == []
+    eligibility = Eligibility(Session(view_of(content)))
+    assert eligibility.why_not(0) == ["its host is down, or its data stale"]

@@ -78,14 +78,17 @@ class AllHostsFilter(HostFilter):
 
 
 class ComputeFilter(HostFilter):
-    """Refuses hosts that are disabled, down or in maintenance."""
+    """Refuses hosts that are disabled, down or in maintenance, or of which nothing new is known."""
 
     name = "ComputeFilter"
     steady = False
 
     def refusals(self, state: VirtualState, row: int, host_type: str) -> Iterator[Refused]:
-        """Yield the hosts that are out of service in the session."""
+        """Yield the hosts that are out of service in the session, and those with old data."""
         yield Refused("out_of_service", ~state.in_service(), lambda at: _service(state, at))
+        stale = rules.stale_mask(state.view)
+        if stale.any():
+            yield Refused("stale", stale, _words("its data is stale: it could not be read"))
 
 
 class AvailabilityZoneFilter(HostFilter):

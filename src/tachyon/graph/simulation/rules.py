@@ -59,6 +59,16 @@ def zone_mask(view: View, name: str) -> Bool:
     return cast(Bool, view.memo[key])
 
 
+def stale_mask(view: View) -> Bool:
+    """Return which providers' data could not be had at the last synchronisation."""
+    if "stale" not in view.memo:
+        view.memo["stale"] = np.array(
+            [p is not None and p.extra.get("stale") is True for p in view.providers.record],
+            np.bool_,
+        )
+    return cast(Bool, view.memo["stale"])
+
+
 def trait_mask(view: View, name: str) -> Bool:
     """Return which providers have a trait themselves."""
     key = ("trait", name)

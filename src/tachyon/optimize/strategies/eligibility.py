@@ -41,7 +41,8 @@ class Eligibility:
     Attributes:
         hosts: P; compute hosts in scope.
         targets: P; hosts that may take consumers: those in service now.
-        sources: P; hosts that consumers can leave; a migration needs a living source.
+        sources: P; hosts that consumers can leave; a migration needs a living source. Of hosts
+            with stale data nobody knows who stands there, so they neither give nor take.
         reusable: P; hosts that Tachyon disabled and that a plan may enable again.
         reasons: by reason, N; which placed instances may not be moved, for people to read.
         movable: N; which consumers may be moved.
@@ -61,8 +62,9 @@ class Eligibility:
         self.view = session.view
         self.filters = filters
         self.hosts: Bool = compute_hosts(session, context.scope)
-        self.targets: Bool = self.hosts & session.mask(in_service=True)
-        self.sources: Bool = self.hosts & self._up()
+        fresh = ~rules.stale_mask(self.view)
+        self.targets: Bool = self.hosts & fresh & session.mask(in_service=True)
+        self.sources: Bool = self.hosts & fresh & self._up()
         homes = session.homes()
         c, codes = self.view.consumers, self.view.codes
         self.instances: Bool = c.alive & (c.type == codes.type.find("instance")) & (homes >= 0)
@@ -103,7 +105,7 @@ class Eligibility:
             "locked": c.locked,
             "excluded (watcher_exclude)": c.watcher_exclude,
             "its state does not allow it": ~np.isin(c.state, self._codes(states)),
-            "its host is down": (homes >= 0) & ~self.sources[homes],
+            "its host is down, or its data stale": (homes >= 0) & ~self.sources[homes],
             "bound to another member of its affinity group": self._named(
                 self._bound_by_affinity(homes)
             ),
