@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from oslo_config import cfg
 
@@ -20,8 +20,13 @@ from tachyon.control.parts import Parts
 from tachyon.control.rpc import open_transport
 from tachyon.graph.cluster_file import ClusterFile
 from tachyon.openstack.collectors.process import CollectorService
-from tachyon.openstack.emulator.durations import Durations
-from tachyon.openstack.emulator.emulator import Emulator
+
+if TYPE_CHECKING:
+    from tachyon.openstack.emulator.durations import Durations
+    from tachyon.openstack.emulator.emulator import Emulator
+
+#: Where the value of an option comes from that nobody set.
+_DEFAULTS = (cfg.Locations.opt_default, cfg.Locations.set_default)
 
 #: The bus of one process.
 BUS = "fake://"
@@ -98,6 +103,9 @@ class AllInOne:
         )
 
     def _start_emulator(self, stack: ExitStack, content: ClusterFile) -> None:
+        # Nothing but this needs the emulator, which is not for production.
+        from tachyon.openstack.emulator.emulator import Emulator
+
         self.emulator = stack.enter_context(
             Emulator(content, transport_url=BUS, durations=self._durations)
         )
@@ -127,5 +135,5 @@ def in_folder(conf: cfg.ConfigOpts, folder: Path) -> None:
         ("database", "connection", "control.db"),
         ("graph", "url", "graph.db"),
     ):
-        if conf.get_location(option, group).location == cfg.Locations.opt_default:
+        if conf.get_location(option, group).location in _DEFAULTS:
             conf.set_override(option, f"sqlite:///{folder / name}", group=group)
