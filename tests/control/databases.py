@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import pytest
 
-from tachyon.control.objects import KINDS, Database, migrations
+from tachyon.control.objects import KINDS, Database, Objects, migrations
 from tests.servers.databases import create_database, drop_database
 
 BACKENDS = [
@@ -17,6 +18,9 @@ BACKENDS = [
     pytest.param("postgresql", marks=pytest.mark.integration),
     pytest.param("mariadb", marks=pytest.mark.integration),
 ]
+
+
+Made = TypeVar("Made")
 
 
 class Clock:
@@ -52,3 +56,34 @@ def empty(database: Database) -> None:
     with database.engine.begin() as connection:
         for kind in reversed(KINDS):
             connection.execute(kind.table.delete())
+
+
+class Scene(Generic[Made]):
+    """What tests begin with, made once; put back row by row where numbers can be given to rows."""
+
+    def __init__(self, make: Callable[[Objects], Made]) -> None:
+        self._make = make
+        self._kept: dict[str, tuple[Made, list[tuple[Any, list[dict[str, Any]]]]]] = {}
+
+    def set(self, objects: Objects) -> Made:
+        """Fill an empty database; return what was made."""
+        engine = objects.database.engine
+        if engine.dialect.name != "sqlite":
+            return self._make(objects)
+        url = str(engine.url)
+        if url not in self._kept:
+            made = self._make(objects)
+            with engine.connect() as connection:
+                rows = [
+                    (
+                        kind.table,
+                        [dict(row) for row in connection.execute(kind.table.select()).mappings()],
+                    )
+                    for kind in KINDS
+                ]
+            self._kept[url] = (made, [(table, some) for table, some in rows if some])
+        else:
+            with engine.begin() as connection:
+                for table, some in self._kept[url][1]:
+                    connection.execute(table.insert(), some)
+        return self._kept[url][0]

@@ -17,7 +17,7 @@ from tachyon.control.rpc import applier, decision_engine, open_transport, serve
 from tachyon.errors import NotFound
 from tachyon.graph.client import GraphClient, connect
 from tachyon.graph.mutations import Cluster
-from tests.control.databases import BACKENDS, Clock, database_url, empty
+from tests.control.databases import BACKENDS, Clock, Scene, database_url, empty
 from tests.control.objects.examples import World, world
 from tests.service.raw import Answer, request
 
@@ -210,12 +210,19 @@ def clock(api: Api, served: tuple[str, Objects, Bus, Clock]) -> Clock:
     return served[3]
 
 
-@pytest.fixture
-def here(objects: Objects) -> World:
-    """A goal `dummy` with strategy, audit and plan, beside a goal `other` with the same."""
+def _two_worlds(objects: Objects) -> World:
     found = world(objects)
     world(objects, "other")
     return found
+
+
+_SCENE = Scene(_two_worlds)
+
+
+@pytest.fixture
+def here(objects: Objects) -> World:
+    """A goal `dummy` with strategy, audit and plan, beside a goal `other` with the same."""
+    return _SCENE.set(objects)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from tachyon.control.api.routes import ROUTES, Route
 from tests.control.api.conftest import Api, fault
 from tests.control.objects.examples import World
+from tests.service.raw import send
 
 RESOURCES = ["goals", "strategies", "audit_templates", "audits", "action_plans", "actions"]
 
@@ -119,7 +120,6 @@ def test_paths_are_taken_in_every_form_that_clients_use(api: Api, here: World, p
         "/v1/audits/detail/x",
         "/%00",
         "//",
-        "/v1//",
     ],
 )
 def test_what_is_not_there_is_not_found(api: Api, path: str) -> None:
@@ -177,7 +177,6 @@ def test_head_is_refused_and_options_answered(api: Api) -> None:
         ("text/plain", b"{}", 415),
         ("application/json; charset=latin-1", b"{}", 415),
         ("application/msgpack", b"\x80", 415),
-        ("application/json", b"[" + b"1," * 600_000 + b"1]", 413),
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/audits", "/v1/audit_templates"])
@@ -186,6 +185,14 @@ def test_bodies_are_json_objects(
 ) -> None:
     """Anything else is refused by its kind."""
     assert api.fails(status, "POST", path, body, Content_Type=content_type)
+
+
+def test_a_body_is_bounded(api: Api) -> None:
+    """A larger one is refused before it is sent."""
+    head = b"POST /v1/audits HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n"
+    answer = send(api.url, head)
+    assert answer.status == 413
+    assert fault(answer)
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html, */*;q=0.1"])
@@ -199,8 +206,7 @@ def test_answers_are_json(api: Api, accept: str) -> None:
 def test_records_have_two_links(api: Api, here: World, objects: object, plural: str) -> None:
     """Self and bookmark, the first as the URL that serves the record."""
     if plural == "services":
-        here_objects = objects
-        here_objects.services.create(name="watcher-applier", host="h")  # type: ignore[attr-defined]
+        objects.services.create(name="watcher-applier", host="h")  # type: ignore[attr-defined]
     if plural == "audit_templates":
         api.ok("POST", "/v1/audit_templates", {"name": "t", "goal": "dummy"})
     record = api.ok("GET", f"/v1/{plural}")[plural][0]

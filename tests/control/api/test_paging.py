@@ -11,8 +11,7 @@ from tachyon.control.objects import Objects
 from tests.control.api.conftest import Api
 from tests.control.objects.examples import World, add_plan, world
 
-LISTS = ["goals", "strategies", "scoring_engines", "services", "audit_templates", "audits"]
-LISTS += ["action_plans", "actions"]
+LISTS = ["goals", "services", "audits", "action_plans"]
 
 
 def follow(api: Api, path: str) -> list[list[Any]]:
