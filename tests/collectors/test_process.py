@@ -117,6 +117,7 @@ def test_a_model_whose_service_is_away_does_not_hold_up_the_others(emulator: Emu
         until(lambda: health(service)[1]["models"].get("storage", {}).get("state") == "down")
 
 
+@pytest.mark.integration
 def test_a_synchronisation_of_another_collector_counts(
     emulator: Emulator, cloud: Connection
 ) -> None:

@@ -95,7 +95,7 @@ def check(taken: list[tuple[int, str]], data: st.DataObject) -> None:
         assert_agrees(graph, scene)
 
 
-@settings(max_examples=12)
+@settings(max_examples=4)
 @given(steps, st.data())
 def test_any_delivery_ends_where_the_cloud_is(
     taken: list[tuple[int, str]], data: st.DataObject
@@ -104,7 +104,7 @@ def test_any_delivery_ends_where_the_cloud_is(
 
 
 @pytest.mark.integration
-@settings(max_examples=int(os.environ.get("TACHYON_EXAMPLES", "100")))
+@settings(max_examples=int(os.environ.get("TACHYON_EXAMPLES", "40")))
 @given(steps, st.data())
 def test_any_delivery_of_many_scenes_ends_where_the_cloud_is(
     taken: list[tuple[int, str]], data: st.DataObject

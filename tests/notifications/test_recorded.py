@@ -123,7 +123,7 @@ def test_the_recording_has_what_is_told_of_it() -> None:
     } <= kinds
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(st.integers(1, len(recorded().scenes) - 1), st.data())
 def test_recorded_events_in_any_order_end_where_the_cloud_was(
     number: int, data: st.DataObject
