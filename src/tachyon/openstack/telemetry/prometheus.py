@@ -33,6 +33,8 @@ from tachyon.openstack.telemetry.surroundings import Surroundings
 
 #: Prometheus refuses more points of one series at once.
 _POINTS = 11_000
+#: Values in one answer to a query for series: some 60 MB of JSON.
+_CELLS = 2_000_000
 #: A rate needs two values of a counter; scrapes are rarely further apart than two minutes.
 _RATE_MIN = 300
 
@@ -137,7 +139,8 @@ class Prometheus(Datasource):
         label = self._label(resources)
         # Each value stands for the time after it, as those of other datasources do.
         expression = over(query.metric, str(name), label, query.granularity, "mean")
-        stretch = query.granularity * _POINTS
+        points = max(1, min(_POINTS, _CELLS // max(1, len(resources))))
+        stretch = query.granularity * points
         first = query.start
         while first < query.end:
             last = min(first + stretch, query.end)

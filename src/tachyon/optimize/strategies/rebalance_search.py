@@ -7,7 +7,8 @@ which most changes are accepted to one at which hardly any is that raises the co
 assignment that was met is kept, so the search can end at any time.
 
 Transient resources make a scattered assignment a trap: whoever has moved takes room twice. While it
-is hot, a pull towards the start outweighs that there are many other hosts and only one start.
+is hot, a pull towards the start outweighs that there are many other hosts and only one start. How
+strong it should be is found out by short searches first.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ SHIFT_CELLS = 8_000
 SWAP_PAIRS = 2_000
 #: Most changes that are looked at in one step, best first.
 TRIED = 256
-#: Temperatures by which an instance of mean transient need is drawn to its start.
-PULL = 10.0
+#: Temperatures by which an instance of mean transient need is drawn to its start: those that are
+#: tried, each for a share of the time. What suits best depends on how scarce these resources are.
+PULLS = (0.0, 4.0, 16.0)
+PROBE = 0.08
+#: Share of the steps that shift instances; the others exchange them.
+SHIFTING = 0.5
 #: Changes of less are rounding.
 EPSILON = 1e-6
 
@@ -47,7 +52,7 @@ class Search:
         problem: Problem,
         rng: np.random.Generator,
         left: Callable[[], float],
-        heat: tuple[float, float] = (1.0, 1e-3),
+        heat: tuple[float, float] = (10.0, 3e-2),
     ) -> None:
         self.problem = problem
         self.rng = rng
@@ -57,25 +62,33 @@ class Search:
         self.best: I64 = self.state.place.copy()
         self.best_cost = self.state.cost
         self.movable = np.flatnonzero(problem.movable)
-        self.pull = self._pull()
+        self.scarce = self._scarce()
+        self.pull: F64 = np.zeros(problem.instances)
         self.steps = 0
         self.made = 0
 
-    def _pull(self) -> F64:
-        """Return by instance how strongly it is drawn to its start, in temperatures (N)."""
+    def _scarce(self) -> F64:
+        """Return each instance's need of transient resources, 1 on average (N)."""
         need = self.problem.need[:, self.problem.transient]
         mean = need.mean(axis=0) if need.size else np.zeros(need.shape[1])
         if not (mean > 0).any():
             return np.zeros(self.problem.instances)
-        pull: F64 = PULL * (need[:, mean > 0] / mean[mean > 0]).mean(axis=1)
-        return pull
+        scarce: F64 = (need[:, mean > 0] / mean[mean > 0]).mean(axis=1)
+        return scarce
 
     def run(self) -> None:
         """Search until no time is left."""
         if not self.movable.size or self.problem.hosts < 2:
             return
         self._descend()
-        self._anneal()
+        unit = self.best_cost / self.movable.size
+        until = self.left()
+        found: list[float] = []
+        if self.scarce.any():
+            for pull in PULLS:
+                found.append(self._anneal(unit, pull, until, until - PROBE))
+                until -= PROBE
+        self._anneal(unit, PULLS[int(np.argmin(found))] if found else 0.0, until, 0.0)
         self.state.restore(self.best)
 
     def _descend(self) -> None:
@@ -92,19 +105,30 @@ class Search:
             self._keep()
             fruitless = fruitless + 1 if made <= order.size // 500 else 0
 
-    def _anneal(self) -> None:
+    def _anneal(self, unit: float, pull: float, since: float, until: float) -> float:
+        """Search from the start, from hot to cold, and return the least cost that was met.
+
+        Args:
+            unit: cost that `heat` counts in.
+            pull: temperatures by which instances of mean transient need are drawn to the start.
+            since: the share of the time that is left at the beginning.
+            until: the share that is left at the end.
+        """
         first, last = self.heat
-        unit = self.best_cost / self.movable.size
-        share = 0.5
-        while (left := self.left()) > 0:
-            temperature = unit * last * (first / last) ** left
+        self.pull = pull * self.scarce
+        self.state.restore(self.problem.start)
+        least = self.state.cost
+        while (left := self.left()) > max(until, 0.0):
+            share = min(1.0, (left - until) / max(since - until, 1e-9))
+            temperature = unit * last * (first / last) ** share
             self.steps += 1
-            if self.rng.random() < share:
-                rows = self._draw(self._shift_rows())
-                self.made += self._shift(rows, temperature)
+            if self.rng.random() < SHIFTING:
+                self.made += self._shift(self._draw(self._shift_rows()), temperature)
             else:
                 self.made += self._swap(temperature)
+            least = min(least, self.state.cost)
             self._keep()
+        return least
 
     def _shift_rows(self) -> int:
         return max(4, min(256, SHIFT_CELLS // self.problem.hosts))
