@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 from oslo_config import cfg
 from oslo_context import context
 from oslo_policy import opts, policy
 
+from tachyon import conf as options
 from tachyon.errors import ConfigurationError, Forbidden
 
 ADMIN, ADMIN_OR_SERVICE = "rule:admin_api", "rule:admin_or_service_api"
@@ -104,6 +106,11 @@ def enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
     except (cfg.Error, OSError, ValueError, policy.InvalidDefinitionError) as error:
         raise ConfigurationError(f"the policy file cannot be used: {error}") from error
     return made
+
+
+def get_enforcer() -> policy.Enforcer:
+    """Return the enforcer of the file that TACHYON_CONFIG names, for oslo.policy's tools."""
+    return enforcer(options.load(os.environ.get("TACHYON_CONFIG")))
 
 
 def check(rules: policy.Enforcer, rule: str, identity: context.RequestContext) -> None:
