@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from oslo_config import cfg
 
 from tachyon.cli.configured import config_file, load
 from tachyon.cli.source import read_content
+from tachyon.graph.cluster_file import ClusterFile
+
+if TYPE_CHECKING:
+    from tachyon.openstack.emulator.durations import Durations
+    from tachyon.openstack.emulator.emulator import Emulator
 
 
 @click.command("all-in-one")
@@ -52,12 +61,37 @@ def all_in_one(
         enable_authentication=authentication,
     )
     in_folder(conf, folder)
-    content = None if emulate is None else read_content(emulate, "auto")
-    services = AllInOne(conf, emulated=content)
+    services = AllInOne(conf)
+    with ExitStack() as stack:
+        cloud = None
+        if emulate is not None:
+            cloud = stack.enter_context(emulated(conf, read_content(emulate, "auto")))
 
-    def ready() -> None:
-        click.echo(f"infra-optim API on {services.url}")
-        if services.emulator is not None:
-            click.echo(services.emulator.clouds())
+        def ready() -> None:
+            click.echo(f"infra-optim API on {services.url}")
+            if cloud is not None:
+                click.echo(cloud.clouds())
 
-    run_until_signal(services, ready)
+        run_until_signal(services, ready)
+
+
+@contextmanager
+def emulated(
+    conf: cfg.ConfigOpts, content: ClusterFile, durations: Durations | None = None
+) -> Iterator[Emulator]:
+    """Bring a cloud for the time of the block, and let the options name it.
+
+    Args:
+        conf: options, which are changed.
+        content: what is in the cloud.
+        durations: how long work takes in it.
+    """
+    from tachyon.control.all_in_one import BUS
+    from tachyon.openstack.emulator.emulator import Emulator
+
+    with Emulator(content, transport_url=BUS, durations=durations) as cloud:
+        conf.set_override("cloud", cloud.name, group="keystone")
+        conf.set_override("clouds_file", str(cloud.clouds_yaml), group="keystone")
+        conf.set_override("transport_url", BUS, group="notifications")
+        conf.set_override("port", 0, group="collector")
+        yield cloud

@@ -1,14 +1,13 @@
 """Every service of the control plane in one process: one database, one graph, one bus within.
 
-For a laptop, a small cloud, and tests. With a cluster file it brings a cloud of its own, emulated
-on loopback, which the collector follows and the applier changes.
+For a laptop, a small cloud, and tests.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from oslo_config import cfg
 
@@ -18,12 +17,7 @@ from tachyon.control.engine.service import decision_engine
 from tachyon.control.objects import Database, migrations
 from tachyon.control.parts import Parts
 from tachyon.control.rpc import open_transport
-from tachyon.graph.cluster_file import ClusterFile
 from tachyon.openstack.collectors.process import CollectorService
-
-if TYPE_CHECKING:
-    from tachyon.openstack.emulator.durations import Durations
-    from tachyon.openstack.emulator.emulator import Emulator
 
 #: Where the value of an option comes from that nobody set.
 _DEFAULTS = (cfg.Locations.opt_default, cfg.Locations.set_default)
@@ -35,26 +29,12 @@ BUS = "fake://"
 class AllInOne:
     """The services together: `with AllInOne(conf) as services`.
 
-    `url` is the API's, `emulator` the emulated cloud, if there is one.
-
-    Args:
-        conf: the options of `tachyon.conf`; the bus in them is not used.
-        emulated: what is in an emulated cloud; None: the cloud of the options, if they name one.
-        durations: how long work takes in the emulated cloud.
+    `url` is the API's. The bus that the options name is not used.
     """
 
-    def __init__(
-        self,
-        conf: cfg.ConfigOpts,
-        *,
-        emulated: ClusterFile | None = None,
-        durations: Durations | None = None,
-    ) -> None:
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
         self.url = ""
-        self.emulator: Emulator | None = None
-        self._emulated = emulated
-        self._durations = durations
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -65,8 +45,6 @@ class AllInOne:
             StoreUnavailable: database or graph cannot be reached.
         """
         with ExitStack() as stack:
-            if self._emulated is not None:
-                self._start_emulator(stack, self._emulated)
             upgrade(self.conf)
             transport = open_transport(self.conf, BUS)
             stack.callback(transport.cleanup)
@@ -101,19 +79,6 @@ class AllInOne:
             cloud=parts.cloud,
             needs_cloud=False,
         )
-
-    def _start_emulator(self, stack: ExitStack, content: ClusterFile) -> None:
-        # Nothing but this needs the emulator, which is not for production.
-        from tachyon.openstack.emulator.emulator import Emulator
-
-        self.emulator = stack.enter_context(
-            Emulator(content, transport_url=BUS, durations=self._durations)
-        )
-        conf = self.conf
-        conf.set_override("cloud", self.emulator.name, group="keystone")
-        conf.set_override("clouds_file", str(self.emulator.clouds_yaml), group="keystone")
-        conf.set_override("transport_url", BUS, group="notifications")
-        conf.set_override("port", 0, group="collector")
 
 
 def upgrade(conf: cfg.ConfigOpts) -> None:

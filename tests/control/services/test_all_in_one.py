@@ -11,17 +11,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from tachyon import conf as options
+from tachyon.cli.all_in_one import emulated
 from tachyon.control.all_in_one import AllInOne, in_folder
 from tachyon.graph.cluster_file import write_cluster_file
 from tachyon.graph.generator import generate
 from tachyon.openstack.collectors import queries
 from tachyon.openstack.connection import connect
+from tachyon.openstack.emulator import Emulator
 from tachyon.openstack.emulator.durations import Durations
 
 pytestmark = pytest.mark.integration
@@ -70,19 +73,23 @@ def start(url: str, plan: Any) -> Any:
     raise AssertionError("the plan has not ended")
 
 
+class Running(NamedTuple):
+    url: str
+    emulator: Emulator
+
+
 @pytest.fixture
-def services(tmp_path: Path) -> Any:
+def services(tmp_path: Path) -> Iterator[Running]:
     conf = options.load()
     in_folder(conf, tmp_path)
     conf.set_override("enable_authentication", False)
     conf.set_override("port", 0, group="api")
     conf.set_override("migration_interval", 0.05, group="watcher_applier")
-    with AllInOne(conf, emulated=CONTENT, durations=FAST) as services:
-        yield services
+    with emulated(conf, CONTENT, FAST) as cloud, AllInOne(conf) as services:
+        yield Running(services.url, cloud)
 
 
-def test_a_consolidation_empties_hosts_of_the_cloud_and_is_taken_back(services: Any) -> None:
-    assert services.emulator is not None
+def test_a_consolidation_empties_hosts_of_the_cloud_and_is_taken_back(services: Running) -> None:
     url = services.url
     with connect(cloud=services.emulator.name, clouds_file=services.emulator.clouds_yaml) as cloud:
 
@@ -115,7 +122,7 @@ def test_a_consolidation_empties_hosts_of_the_cloud_and_is_taken_back(services: 
         assert placement() == before
 
 
-def test_cancelling_over_http_interrupts_at_once(services: Any) -> None:
+def test_cancelling_over_http_interrupts_at_once(services: Running) -> None:
     url = services.url
     plan = plan_of(url, goal="dummy", strategy="dummy", parameters={"para1": 10.0})
     path = f"/action_plans/{plan['uuid']}"
