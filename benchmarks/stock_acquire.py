@@ -2,8 +2,9 @@
 
     python -m benchmarks.stock_acquire CLUSTER.json AGGREGATE --graph URL --rounds N
 
-Without `--graph` by Watcher's collector and scope handler, with it by the plug-in's. Prints the
-least seconds from the collector's model to the first answer of the scoped one, as JSON.
+The scope leaves an aggregate's hosts out. Without `--graph` Watcher's collector and scope handler
+are measured, with it the plug-in's. Prints the least seconds from the collector's model to the
+first answer of the scoped one, of CPU and as they passed, as JSON.
 """
 
 from __future__ import annotations
@@ -79,17 +80,19 @@ def main() -> None:
     from watcher import conf  # noqa: F401  (registers the options that models read)
 
     cfg.CONF([], project="watcher", default_config_files=[])
-    scope = [{"compute": [{"host_aggregates": [{"name": arguments.aggregate}]}]}]
+    left_out = {"host_aggregates": [{"name": arguments.aggregate}]}
+    scope = [{"compute": [{"exclude": [left_out]}]}]
     if arguments.graph:
         acquire = ours(arguments.graph, scope)
     else:
         acquire = upstream(json.loads(arguments.cluster.read_text("utf-8")), scope)
-    least, hosts = float("inf"), 0
+    found: dict[str, float] = {"seconds": float("inf"), "wall": float("inf")}
     for _ in range(arguments.rounds):
-        started = time.perf_counter()
-        hosts = len(acquire().get_all_compute_nodes())
-        least = min(least, time.perf_counter() - started)
-    json.dump({"seconds": least, "hosts": hosts}, sys.stdout)
+        cpu, wall = time.process_time(), time.perf_counter()
+        found["hosts"] = len(acquire().get_all_compute_nodes())
+        found["seconds"] = min(found["seconds"], time.process_time() - cpu)
+        found["wall"] = min(found["wall"], time.perf_counter() - wall)
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":
