@@ -9,6 +9,7 @@ import pytest
 
 from tachyon.graph.client import GraphClient
 from tachyon.graph.entities import ResourceProvider
+from tachyon.openstack.emulator.faults import RequestFault
 from tachyon.openstack.emulator.state.storage import Volume
 from tachyon.openstack.notifications.events import Event
 from tests.collectors.clouds import collect, small_cluster
@@ -95,22 +96,47 @@ def test_a_host_comes_when_its_service_is_created_and_goes_when_it_is_deleted(
     assert host.uuid not in {p.uuid for p in graph.providers()}
 
 
-def test_a_host_whose_node_comes_after_its_service_is_looked_for_again(
+def test_a_host_whose_provider_comes_after_its_service_is_looked_for_again(
     scene: Scene, graph: GraphClient
 ) -> None:
-    compute = scene.emulator.cloud.compute
-    host = next(h for h in compute.hosts.values() if h.servers)
     collect(scene.cloud, graph)
+    host = a_host(scene)
     graph.remove_provider(host.uuid, cascade=True)
-    host.hypervisor_type = "ironic"  # not to be seen as a compute host, as if it were not there
+    path = f".*/resource_providers/{host.uuid}/inventories"
+    scene.emulator.arm(RequestFault(service="placement", path=path, status=404))
     time = [0.0]
     applying = applier(graph, scene.cloud, clock=lambda: time[0])
     applying.apply([event("service.create", {"binary": "nova-compute", "host": host.name})])
+    assert host.uuid not in {p.uuid for p in graph.providers()}
     assert applying.due_in == 0.5
-    host.hypervisor_type = "QEMU"
     time[0] = 0.6
     applying.settle()
     assert host.uuid in {p.uuid for p in graph.providers()}
+    assert applying.due_in is None
+
+
+def test_a_host_that_calls_its_hypervisor_otherwise_is_found(
+    scene: Scene, graph: GraphClient
+) -> None:
+    collect(scene.cloud, graph)
+    host = a_host(scene)
+    graph.remove_provider(host.uuid, cascade=True)
+    host.hypervisor_hostname = "quite.another.name"
+    apply(
+        graph,
+        scene.cloud,
+        [[event("service.create", {"binary": "nova-compute", "host": host.name})]],
+    )
+    assert graph.provider(host.uuid).extra["hypervisor_hostname"] == "quite.another.name"
+
+
+def test_an_ironic_service_makes_no_host(scene: Scene, graph: GraphClient) -> None:
+    host = a_host(scene)
+    host.hypervisor_type = "ironic"
+    collect(scene.cloud, graph)
+    applying = applier(graph, scene.cloud)
+    applying.apply([event("service.update", {"binary": "nova-compute", "host": host.name})])
+    assert host.uuid not in {p.uuid for p in graph.providers()}
     assert applying.due_in is None
 
 

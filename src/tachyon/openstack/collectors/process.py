@@ -35,6 +35,8 @@ LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds between two looks for a cloud whose catalog could not be read at start-up.
 _LOOK = 5.0
+#: Seconds that what is under way is given when the collector is stopped.
+_PATIENCE = 15.0
 
 
 class CollectorService:
@@ -113,11 +115,12 @@ class CollectorService:
     def stop(self) -> None:
         """Stop cleanly: events in hand are applied, or go back to the queue."""
         self._stopping.set()
-        self._beginning.join()
+        # It may be waiting for a cloud that does not answer.
+        self._beginning.join(_PATIENCE)
         if self._listener is not None:
             self._listener.stop()
         if self.schedule is not None:
-            self.schedule.stop()
+            self.schedule.stop(_PATIENCE)
         self._server.stop()
         self._serving.join()
         for close in self._own:

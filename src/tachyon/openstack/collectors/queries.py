@@ -38,15 +38,19 @@ def hypervisors(cloud: Connection) -> list[Answer]:
 def hypervisors_named(cloud: Connection, name: str) -> list[Answer]:
     """Return the hypervisors whose host's service is called so.
 
-    Nova matches a part of the hypervisor's name; those of other hosts are left out here.
+    Nova looks for a part of the hypervisor's own name, so that other hosts are found, too (they are
+    left out here), and one that calls itself otherwise is not (then all are asked for).
     """
+
+    def named(found: list[Answer]) -> list[Answer]:
+        return [h for h in found if h["service"]["host"] == name]
+
+    pattern = {"hypervisor_hostname_pattern": name}
     try:
-        found = cloud.nova.entries(
-            "/os-hypervisors/detail", "hypervisors", {"hypervisor_hostname_pattern": name}
-        )
+        found = named(cloud.nova.entries("/os-hypervisors/detail", "hypervisors", pattern))
     except CloudNotFound:
-        return []
-    return [h for h in found if h["service"]["host"] == name]
+        found = []
+    return found or named(hypervisors(cloud))
 
 
 def compute_services(cloud: Connection, host: str | None = None) -> list[Answer]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -62,8 +63,9 @@ class Schedule:
         """End after what is under way, or after `timeout` seconds without it."""
         self._stopping.set()
         self.hurry()
+        end = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def hurry(self) -> None:
         """Synchronise every model now."""

@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     IGNORED = "ignored"  # it says nothing about the graph
     UNHANDLED = "unhandled"  # no handler is for events of this type
     MALFORMED = "malformed"  # it lacks what its handler needs
+    FAILED = "failed"  # it can never be applied; the log says why
 
 
 class Handler(ABC):

@@ -64,7 +64,9 @@ def _refreshed(cloud: Connection, known: ResourceProvider, service: Answer) -> R
 
 def _discover(cloud: Connection, name: str, service: Answer, work: Work) -> None:
     """Stage a host that the graph does not have; its node may appear after its service."""
-    found = [h for h in queries.hypervisors_named(cloud, name) if mapping.is_compute_host(h)]
+    found = queries.hypervisors_named(cloud, name)
+    if found and not any(mapping.is_compute_host(h) for h in found):
+        return
     try:
         if not found:
             raise CloudNotFound(f"host {name} has no hypervisor yet")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -102,6 +103,8 @@ class Listener:
         except TachyonError as error:
             if not error.temporary:
                 LOG.exception("%d events cannot be applied and are let go", len(events))
+                failed = Counter((event.type, Outcome.FAILED.value) for event in events)
+                self._seen(Applied(failed), events)
                 return oslo_messaging.NotificationResult.HANDLED
             LOG.warning("%d events wait: %s", len(events), error.message)
             # Requeued messages come back at once.
