@@ -9,10 +9,14 @@ import time
 import pytest
 
 from tachyon.errors import GenerationConflict, SessionNotFound
-from tachyon.graph.client import GraphClient
+from tachyon.graph.client import GraphClient, InProcessTransport
 from tachyon.graph.deltas import Allocate, Deallocate, Move, Resize, UpdateProvider
-from tachyon.graph.mutations import PatchConsumer
+from tachyon.graph.mutations import Cluster, PatchConsumer
+from tachyon.graph.service.model import Model
+from tachyon.graph.service.options import Options
 from tachyon.graph.simulation import Session
+from tachyon.graph.simulation.registry import Limits
+from tachyon.graph.store import open_store
 from tachyon.graph.view import View
 from tachyon.optimize.model import TachyonBaremetalModel, TachyonClusterModel, TachyonStorageModel
 from tachyon.optimize.model.elements import ComputeNode, Instance
@@ -237,6 +241,23 @@ def test_the_session_and_the_model_agree_after_many_migrations(view: View) -> No
             "memory": recorded["MEMORY_MB"],
             "disk": recorded["DISK_GB"],
         }
+
+
+def test_a_strategy_may_make_more_moves_than_a_service_keeps(cluster: Cluster) -> None:
+    limits = Limits(deltas=5)
+    kept = Model(open_store("sqlite://"), options=Options(limits=limits))
+    client = GraphClient(InProcessTransport(kept))
+    client.synchronise(cluster)
+    model = copy.deepcopy(TachyonClusterModel(client))
+    source, target = two_hosts(model)
+    instance = model.get_node_instances(source)[0]
+    for _ in range(4):
+        model.migrate_instance(instance, source, target)
+        model.migrate_instance(instance, target, source)
+    model.flush()
+    again = copy.deepcopy(model)
+    assert again.session.delta_count == model.session.delta_count == 8
+    assert again.get_node_instances(source)[-1] == instance
 
 
 def test_storage_and_baremetal_models_stand_on_sessions_too(client: GraphClient) -> None:

@@ -89,8 +89,9 @@ class ClusterModel(ABC):
     def __getattr__(self, name: str) -> Any:
         # What a model is made of is gathered when it is first used, and anew after a refresh.
         if name in ("_backing", "_parts", *self._aliases):
-            self._open()
-            return self.__dict__[name]
+            with self._lock:
+                self._open()
+                return self.__dict__[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     #: Attributes that hold the model's parts.
@@ -110,20 +111,19 @@ class ClusterModel(ABC):
         """Make the parts what a session's deltas have made of the view."""
 
     def _open(self) -> None:
-        with self._lock:
-            mine = self.__dict__
-            if "_backing" not in mine:
-                backing: Backing
-                if self.client is None:
-                    backing = Local(_NOTHING)
-                elif self.session_id is None:
-                    backing = on_graph = OnGraph(self.client, self._transactions)
-                    flush_at_end(self, on_graph)
-                else:
-                    backing = join(self.client, self.session_id)
-                mine["_backing"] = backing
-            if "_parts" not in mine:
-                self._stand_on(self._backing)
+        mine = self.__dict__
+        if "_backing" not in mine:
+            backing: Backing
+            if self.client is None:
+                backing = Local(_NOTHING)
+            elif self.session_id is None:
+                backing = on_graph = OnGraph(self.client, self._transactions)
+                flush_at_end(self, on_graph)
+            else:
+                backing = join(self.client, self.session_id)
+            mine["_backing"] = backing
+        if "_parts" not in mine:
+            self._stand_on(mine["_backing"])
 
     def _stand_on(self, backing: Backing) -> None:
         mine = self.__dict__

@@ -43,8 +43,6 @@ class LazyText(str):
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)
 
-    __hash__ = str.__hash__
-
 
 def _delegate(name: str) -> Callable[..., Any]:
     method = getattr(str, name)

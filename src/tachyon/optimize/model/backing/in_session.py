@@ -6,18 +6,21 @@ batches: when there are many, when the model is copied or flushed, and at its en
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from tachyon.errors import SessionNotFound
+from tachyon.errors import LimitExceeded, SessionNotFound
 from tachyon.graph.deltas import Allocate, Deallocate, Delta, Move, SessionRecord, UpdateProvider
 from tachyon.graph.simulation import Session
 from tachyon.optimize.model.backing.closing import close_later, prepare
 from tachyon.optimize.model.backing.contract import Local
 from tachyon.optimize.model.elements import ComputeNode, Element, Instance, StorageNode
 from tachyon.optimize.model.records.compute_node import plain
+
+LOG = logging.getLogger(__name__)
 
 #: Deltas that are sent to a service at once.
 BATCH = 1000
@@ -57,13 +60,24 @@ class Remote:
         self.told = told
         #: Whether the model opened the session, and so ends it.
         self.own = own
+        #: Whether the service takes no more deltas of this session.
+        self.full = False
 
     def send(self, session: Session) -> None:
-        """Tell the service of the deltas that it does not know."""
-        if session.delta_count > self.told:
+        """Tell the service of the deltas that it does not know.
+
+        A strategy may make more moves than a service keeps of one session. The session in this
+        process has them all, so it goes on alone.
+        """
+        if session.delta_count > self.told and not self.full:
             deltas = session.deltas[self.told :]
-            self.sessions.record(self.id, deltas)
-            self.told += len(deltas)
+            try:
+                self.sessions.record(self.id, deltas)
+            except LimitExceeded as error:
+                self.full = True
+                LOG.warning("session %s is told no more of its deltas: %s", self.id, error)
+            else:
+                self.told += len(deltas)
 
     def end(self) -> None:
         """Forget the session, if nobody has done so."""
@@ -188,6 +202,8 @@ class InSession(Local):
         if remote is None:
             return InSession(self._session.fork())
         remote.send(self._session)
+        if remote.full:
+            return InSession(self._session.fork())
         record = remote.sessions.fork(remote.id)
         return InSession(
             self._session.fork(record.id),
