@@ -9,13 +9,14 @@ EXTRAS := postgresql,mariadb,neo4j,parquet,test
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format integration interop interop-openstack bench constraints clean venv
+.PHONY: help demo test lint format integration interop interop-openstack bench constraints clean venv samples
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Tachyon at work on a sample cluster; DATA=file for one of your own
 	$(BIN)/python -m tachyon.cli.demo
+	$(if $(DATA),,$(BIN)/python -m tools.live_demo)
 
 test: $(STAMP) ## Tests that need no server (under five minutes)
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
@@ -44,6 +45,10 @@ bench: $(STAMP) ## Measurements; BENCH_SMALL=1 for a quick round
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.stock
 	$(BIN)/python -m benchmarks.strategy_speed
+
+samples: $(STAMP) ## Renew docs/samples: every option, every policy rule
+	$(BIN)/oslo-config-generator --namespace tachyon --output-file docs/samples/tachyon.conf
+	$(BIN)/oslopolicy-sample-generator --namespace tachyon --output-file docs/samples/policy.yaml
 
 venv: $(STAMP) ## The virtual environment in .venv, with all extras
 
