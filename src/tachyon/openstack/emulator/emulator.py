@@ -176,12 +176,14 @@ class Emulator:
     @property
     def requests(self) -> Counter[tuple[str, str, str]]:
         """Requests so far by (service, method, path template)."""
-        return Counter(self.cloud.requests)
+        with self.cloud.lock:
+            return Counter(self.cloud.requests)
 
     @property
     def notifications(self) -> list[Notification]:
         """Notifications so far, those that a fault has lost left out."""
-        return list(self.bus.sent)
+        with self.cloud.lock:
+            return list(self.bus.sent)
 
     def arm(self, *faults: Fault) -> None:
         """Let things go wrong; see `faults`."""

@@ -19,6 +19,7 @@ import falcon
 import msgspec
 
 from tachyon.openstack.emulator.cloud import Cloud
+from tachyon.openstack.emulator.faults import RequestFault
 from tachyon.openstack.emulator.state.identity import Token
 from tachyon.openstack.emulator.state.placement import Refused as PlacementRefused
 
@@ -134,7 +135,7 @@ class _Dropped(OSError):
 
 def application(cloud: Cloud, services: Iterable[ServiceType]) -> WSGI:
     """Return the application that serves all services of a cloud."""
-    app = falcon.App(cors_enable=False)
+    app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True
     for service in services:
@@ -164,7 +165,7 @@ def _sink(cloud: Cloud, service: ServiceType) -> Callable[..., None]:
             raise Refused(404, f"The resource could not be found: {call.path}")
 
         route = Route(request.method, "*", nothing, public=True)
-        _Responder(cloud, service, route)(request, response)
+        _Responder(cloud, service, route).respond(request, response)
 
     return sink
 
@@ -189,54 +190,66 @@ class _Responder:
         self._route = route
 
     def respond(self, request: falcon.Request, response: falcon.Response, **names: str) -> None:
-        self(request, response, **names)
-
-    def __call__(self, request: falcon.Request, response: falcon.Response, **names: str) -> None:
+        """Answer a request, unless a fault says otherwise."""
         cloud, service, route = self._cloud, self._service, self._route
+        with cloud.lock:
+            cloud.requests[service.name, route.method, route.path] += 1
         path = request.path.removeprefix(service.prefix) or "/"
-        cloud.requests[service.name, route.method, route.path] += 1
-        request_id = f"req-{uuid.uuid4()}"
         response.content_type = "application/json"
-        response.set_header("x-openstack-request-id", request_id)
         body = request.bounded_stream.read()
         fault = cloud.faults.of_request(service.name, request.method, path)
-        if fault is not None:
-            if fault.latency:
-                time.sleep(fault.latency)
-            if fault.reset == "before":
-                raise _Dropped
-            if fault.status is not None:
-                if fault.retry_after is not None:
-                    response.set_header("Retry-After", str(fault.retry_after))
-                self._refuse(response, Refused(fault.status, "A fault was asked for."))
-                return
+        if fault is not None and self._spoilt(fault, response):
+            return
         try:
-            version = self._version(request, response)
-            token = self._token(request)
-            pairs = parse_qsl(request.query_string, keep_blank_values=True)
-            call = Call(
-                cloud=cloud,
-                names=names,
-                query=dict(pairs),
-                body=_decoded(body),
-                version=version,
-                base=f"{request.scheme}://{request.netloc}{service.prefix}",
-                token=token,
-                path=path,
-                request_id=request_id,
-                pairs=pairs,
-                headers=request.headers,
-            )
-            with cloud.lock:
-                answer = route.handler(call)
-                # Encoded under the lock: it is made of the cloud's own records.
-                self._render(response, answer)
+            self._serve(request, response, path, body, names)
         except Refused as refused:
             self._refuse(response, refused)
         except PlacementRefused as refused:
             self._refuse(response, Refused(refused.status, str(refused), refused.code))
         if fault is not None and fault.reset == "after":
             raise _Dropped
+
+    def _spoilt(self, fault: RequestFault, response: falcon.Response) -> bool:
+        """Let a fault go off; tell whether that was all."""
+        time.sleep(fault.latency)
+        if fault.reset == "before":
+            raise _Dropped
+        if fault.status is None:
+            return False
+        if fault.retry_after is not None:
+            response.set_header("Retry-After", str(fault.retry_after))
+        self._refuse(response, Refused(fault.status, "A fault was asked for."))
+        return True
+
+    def _serve(
+        self,
+        request: falcon.Request,
+        response: falcon.Response,
+        path: str,
+        body: bytes,
+        names: dict[str, str],
+    ) -> None:
+        request_id = f"req-{uuid.uuid4()}"
+        response.set_header("x-openstack-request-id", request_id)
+        version = self._version(request, response)
+        token = self._token(request)
+        pairs = parse_qsl(request.query_string, keep_blank_values=True)
+        call = Call(
+            cloud=self._cloud,
+            names=names,
+            query=dict(pairs),
+            body=_decoded(body),
+            version=version,
+            base=f"{request.scheme}://{request.netloc}{self._service.prefix}",
+            token=token,
+            path=path,
+            request_id=request_id,
+            pairs=pairs,
+            headers=request.headers,
+        )
+        with self._cloud.lock:
+            # Encoded under the lock, too: an answer is made of the cloud's own records.
+            self._render(response, self._route.handler(call))
 
     def _render(self, response: falcon.Response, answer: Any) -> None:
         status = self._route.status

@@ -63,12 +63,6 @@ class Teller:
         data = {**node(found), "to_power": wanted}
         self._send(f"power_set.{phase}", "NodeSetPowerStatePayload", "1.19", data)
 
-    def corrected(self, found: Node, before: str | None) -> None:
-        """Tell that a node was found in another power state than was known."""
-        data = {**node(found), "from_power": before}
-        name = "NodeCorrectedPowerStatePayload"
-        self._send("power_state_corrected.success", name, "1.19", data)
-
     def maintenance(self, phase: str, found: Node) -> None:
         """Tell that a node goes into maintenance, or comes out of it."""
         self._send(f"maintenance_set.{phase}", "NodePayload", "1.18", node(found))

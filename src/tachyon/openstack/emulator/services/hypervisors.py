@@ -209,11 +209,3 @@ def zones_detail(call: Call) -> Any:
             for name, hosts in by_zone.items()
         ]
     }
-
-
-def named_host(call: Call, name: str) -> Host:
-    """Return a host; raises `Refused` (404)."""
-    host = call.cloud.compute.hosts.get(name)
-    if host is None:
-        raise Refused(404, f"Compute host {name} could not be found.")
-    return host
