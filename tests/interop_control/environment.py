@@ -29,7 +29,7 @@ def interpreter() -> Path:
 
 
 def _works(python: Path) -> bool:
-    command = [python, "-c", "import watcherclient.osc.plugin, openstackclient.shell"]
+    command = [str(python), "-c", "import watcherclient.osc.plugin, openstackclient.shell"]
     return (
         python.exists()
         and subprocess.run(command, check=False, capture_output=True).returncode == 0
