@@ -181,6 +181,10 @@ class Placement:
                         "The requested amount would exceed the capacity.",
                     )
 
+    def bump(self, uuid: str) -> None:
+        """Raise the generation of a provider whose inventories, traits or aggregates change."""
+        self.providers[uuid].generation += 1
+
     def resources(self, held: Mapping[str, Mapping[str, int]]) -> Counter[str]:
         """Return the sum of what is held, by class."""
         total: Counter[str] = Counter()
