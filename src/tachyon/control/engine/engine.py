@@ -18,7 +18,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from tachyon.control.applier.overlap import touched
 from tachyon.control.engine import running, schedule, superseding
 from tachyon.control.engine.running import Brain, Found
 from tachyon.control.engine.storing import as_answer, store
@@ -284,7 +283,7 @@ class DecisionEngine:
             found = running.run(self.brain, audit, self._asker(run))
             plan = store(self._objects, audit, found, lambda: self._conclude(audit, found))
             LOG.info("audit %s: plan %s, %s", audit.uuid, plan.uuid, plan.state)
-            if audit.auto_trigger and plan.state == "RECOMMENDED":
+            if plan.state == "PENDING":
                 self._launch(plan)
         except (Cancelled, *_LOST) as error:
             LOG.info("the run of audit %s is not wanted any more: %s", audit.uuid, error)
@@ -368,29 +367,13 @@ class DecisionEngine:
             LOG.exception("the failure of audit %s could not be noted", audit.uuid)
 
     def _launch(self, plan: ActionPlan) -> None:
-        """Start a plan by itself, unless it would get in the way of one under way."""
-        started = self._objects.atomically(lambda: self._started(plan))
-        if started.state != "PENDING":
+        """Wake the appliers up for a plan that was started with its storing."""
+        if self._applier is None:
             return
-        if self._applier is not None:
-            try:
-                self._applier.launch_action_plan(action_plan_uuid=plan.uuid)
-            except ServiceUnavailable as error:
-                LOG.warning("appliers will find plan %s by themselves: %s", plan.uuid, error)
-
-    def _started(self, plan: ActionPlan) -> ActionPlan:
-        mine = touched(self._objects.actions.find({"action_plan_id": plan.id}))
-        under_way = {"state__in": ("PENDING", "ONGOING", "CANCELLING")}
-        state, text = "PENDING", None
-        for other in () if plan.audit.force else self._objects.action_plans.find(under_way):
-            theirs = touched(self._objects.actions.find({"action_plan_id": other.id}))
-            if mine.overlaps(theirs):
-                state = "SUPERSEDED"
-                text = f"Action plan was superseded because action plan {other.uuid} is under way."
-                break
-        return self._objects.action_plans.transition(
-            plan.uuid, state, expected="RECOMMENDED", status_message=text
-        )
+        try:
+            self._applier.launch_action_plan(action_plan_uuid=plan.uuid)
+        except ServiceUnavailable as error:
+            LOG.warning("appliers will find plan %s by themselves: %s", plan.uuid, error)
 
     # Plans that nobody has started
 

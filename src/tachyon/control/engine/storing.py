@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tachyon.control.applier.overlap import touched
 from tachyon.control.engine.running import Found
 from tachyon.control.objects import ActionPlan, Audit, Objects
 from tachyon.errors import RecordNotFound, StateConflict, TransitionNotAllowed
@@ -65,9 +66,28 @@ def store(
                 for i in found.outcome.indicators
             ]
         )
-        return plan
+        return _started(objects, plan) if audit.auto_trigger and actions else plan
 
     return objects.atomically(write)
+
+
+def _started(objects: Objects, plan: ActionPlan) -> ActionPlan:
+    """Start a plan by itself, unless it would get in the way of one under way.
+
+    Part of the transaction that stores it: no engine can die between the two.
+    """
+    mine = touched(objects.actions.find({"action_plan_id": plan.id}))
+    under_way = {"state__in": ("PENDING", "ONGOING", "CANCELLING")}
+    state, text = "PENDING", None
+    for other in () if plan.audit.force else objects.action_plans.find(under_way):
+        theirs = touched(objects.actions.find({"action_plan_id": other.id}))
+        if mine.overlaps(theirs):
+            state = "SUPERSEDED"
+            text = f"Action plan was superseded because action plan {other.uuid} is under way."
+            break
+    return objects.action_plans.transition(
+        plan.uuid, state, expected="RECOMMENDED", status_message=text
+    )
 
 
 _NEWER = "Action plan was cancelled because a newer round of its audit recommends another one."
