@@ -66,7 +66,7 @@ def test_a_host_that_cannot_be_had_keeps_its_last_known_state_and_is_stale(
     before = content(graph)
     host = busy_host(graph)
     with emulator.cloud.lock:
-        emulator.cloud.placement.bump(host.uuid)
+        emulator.cloud.placement.providers[host.uuid].generation += 1
     path = f".*/resource_providers/{host.uuid}/.*"
     emulator.arm(RequestFault(service="placement", path=path, status=500, times=None))
     done = collect(cloud, graph)

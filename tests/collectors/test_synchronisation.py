@@ -71,7 +71,7 @@ def test_a_provider_is_asked_again_when_its_generation_has_moved(
     with emulator.cloud.lock:
         provider = emulator.cloud.placement.providers[host.uuid]
         provider.traits.append("CUSTOM_NEW")
-        emulator.cloud.placement.bump(host.uuid)
+        emulator.cloud.placement.providers[host.uuid].generation += 1
     done = collect(cloud, graph)
     assert "CUSTOM_NEW" in graph.provider(host.uuid).traits
     assert done["compute"].requests <= 16

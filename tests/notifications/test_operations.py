@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tachyon.graph.client import GraphClient
+from tachyon.openstack.emulator.notifications.nova import instance
 from tachyon.openstack.emulator.state.placement import Holder
+from tachyon.openstack.notifications.events import Event, plain
 from tests.collectors.clouds import collect
-from tests.notifications.scenes import Scene, apply, assert_agrees
+from tests.notifications.scenes import DAWN, Scene, apply, assert_agrees
 
 
 def an_active_server(scene: Scene) -> str:
@@ -128,4 +132,28 @@ def test_an_evacuation_until_its_source_is_back(scene: Scene, graph: GraphClient
     placement.write([Holder(server, owner.project_id, owner.user_id, held=left)])
     scene.do(lambda cloud: cloud.nova.put(path, {"forced_down": False}))
     apply(graph, scene.cloud, [scene.events])
+    assert_agrees(graph, scene)
+
+
+def test_a_server_that_is_deleted_softly_keeps_its_room_and_may_come_back(
+    scene: Scene, graph: GraphClient
+) -> None:
+    collect(scene.cloud, graph)
+    uuid = an_active_server(scene)
+    server = scene.emulator.cloud.compute.servers[uuid]
+    held = graph.consumer(uuid).allocations
+
+    def told(kind: str, state: str, seconds: float) -> Event:
+        server.vm_state = state
+        at = DAWN + timedelta(seconds=seconds)
+        payload = {**instance(server), "state": state, "task_state": None}
+        return Event(type=kind, publisher="nova", at=at, payload=plain(payload))
+
+    gone = told("instance.soft_delete.end", "soft-delete", 1)
+    apply(graph, scene.cloud, [[gone]])
+    assert (graph.consumer(uuid).type, graph.consumer(uuid).allocations) == ("unknown", held)
+    assert_agrees(graph, scene)
+    back = told("instance.restore.end", "active", 2)
+    apply(graph, scene.cloud, [[back], [gone]])
+    assert graph.consumer(uuid).type == "instance"
     assert_agrees(graph, scene)

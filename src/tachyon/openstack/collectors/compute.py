@@ -99,7 +99,12 @@ def _ask(cloud: Connection) -> _Answers:
         queries.providers,
         projects,
     ]
-    return _Answers(*cloud.gather_all(lambda question: question(cloud), questions))
+    answers = _Answers(*cloud.gather_all(lambda question: question(cloud), questions))
+    # Nova itself leaves out those that are deleted, softly or not, unless it is asked for them.
+    answers.servers = [
+        s for s in answers.servers if s.get("OS-EXT-STS:vm_state") not in mapping.GONE_STATES
+    ]
+    return answers
 
 
 class _Round:
@@ -265,8 +270,6 @@ class _Round:
         )
         consumers: list[Consumer] = []
         for server in self.answers.servers:
-            if server.get("OS-EXT-STS:vm_state") in mapping.GONE_STATES:
-                continue
             uuid = server["id"]
             try:
                 placed = place(server, allocations.get(uuid, {}), migrations.get(uuid, ()), lookups)

@@ -19,7 +19,13 @@ from tachyon.errors import CloudError
 from tachyon.graph.entities import Allocations, Consumer
 from tachyon.openstack.collectors import queries
 from tachyon.openstack.collectors.hosts import Hosts
-from tachyon.openstack.collectors.instances import Lookups, Migration, Placed, place
+from tachyon.openstack.collectors.instances import (
+    Lookups,
+    Migration,
+    Placed,
+    place,
+    unknown_consumer,
+)
 from tachyon.openstack.collectors.marks import EVENT, Mark, mark_of
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.mapping import compute as mapping
@@ -65,6 +71,7 @@ class InstanceHandler(Handler):
         if (
             known is None
             or not newer
+            or payload["state"] in mapping.GONE_STATES
             or _MOVES.fullmatch(event.type)
             or _is_elsewhere(known, payload, work)
         ):
@@ -167,6 +174,9 @@ class InstanceRereader(Rereader):
         for uuid, (server, held, migrations) in answers.items():
             if server is None or server.get("OS-EXT-STS:vm_state") in mapping.GONE_STATES:
                 _remove(uuid, work)
+                if storable := lookups.hosts.storable(held):
+                    # Deleted softly: it may be restored, and keeps its room until then.
+                    work.put_consumer(unknown_consumer(uuid, storable))
                 continue
             try:
                 holding = [m for m in migrations if m.held]
