@@ -61,6 +61,10 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.pairs = [Pair(self.make(), Naive(*self.kinds))]
 
+    def teardown(self) -> None:
+        for pair in self.pairs:
+            pair.model.close()
+
     def pair(self, number: int) -> Pair:
         return self.pairs[number % len(self.pairs)]
 

@@ -243,6 +243,18 @@ def test_the_session_and_the_model_agree_after_many_migrations(view: View) -> No
         }
 
 
+def test_writes_that_nobody_flushed_do_not_reach_the_graph(
+    client: GraphClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = TachyonClusterModel(client)
+    model.add_node(ComputeNode(uuid="half-built"))
+    before = client.view().generation
+    del model
+    gc.collect()
+    assert client.view().generation == before
+    assert "1 changes of a cluster model were never flushed" in caplog.text
+
+
 def test_a_strategy_may_make_more_moves_than_a_service_keeps(cluster: Cluster) -> None:
     limits = Limits(deltas=5)
     kept = Model(open_store("sqlite://"), options=Options(limits=limits))

@@ -19,7 +19,7 @@ from tachyon.graph.view import View, build
 from tachyon.graph.view.building import snapshot_of
 from tachyon.optimize.model.backing.contract import Backing, Local
 from tachyon.optimize.model.backing.in_session import InSession
-from tachyon.optimize.model.backing.on_graph import Client, OnGraph, Touched, flush_at_end, join
+from tachyon.optimize.model.backing.on_graph import Client, OnGraph, Touched, join, warn_at_end
 from tachyon.optimize.model.elements import Element
 from tachyon.optimize.model.exceptions import OWN, Exceptions
 from tachyon.optimize.model.layer import Layer
@@ -118,7 +118,7 @@ class ClusterModel(ABC):
                 backing = Local(_NOTHING)
             elif self.session_id is None:
                 backing = on_graph = OnGraph(self.client, self._transactions)
-                flush_at_end(self, on_graph)
+                warn_at_end(self, on_graph)
             else:
                 backing = join(self.client, self.session_id)
             mine["_backing"] = backing

@@ -7,9 +7,9 @@ guarded; a migration is, and is committed at once.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 from tachyon.errors import TachyonError
@@ -17,9 +17,10 @@ from tachyon.graph.deltas import SessionRecord
 from tachyon.graph.mutations import AnyMutation, Expected
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
-from tachyon.optimize.model.backing.closing import close_later, prepare
 from tachyon.optimize.model.backing.in_session import InSession, Remote, Sessions
 from tachyon.optimize.model.elements import Element
+
+LOG = logging.getLogger(__name__)
 
 
 class Opening(Sessions, Protocol):
@@ -84,7 +85,8 @@ class OnGraph:
         self.client = client
         self._writer = writer
         self._view: View | None = None
-        self._touched = Touched()
+        #: What is to be flushed.
+        self.touched = Touched()
         #: The parts of the model that stands here, which the writer reads.
         self.content: Any = None
         #: Whether the graph is known to have moved on from the model's view.
@@ -106,7 +108,7 @@ class OnGraph:
 
     def forget(self) -> None:
         """Look at the graph anew when it is needed next; what was not flushed is lost."""
-        self._touched.clear()
+        self.touched.clear()
         self.outdated = True
 
     def move(self, child: Element, source: str, target: str) -> None:
@@ -115,8 +117,8 @@ class OnGraph:
         Raises:
             GenerationConflict: one of them has changed.
         """
-        key = self._touched.note(child)
-        self._touched.placed[key] = None
+        key = self.touched.note(child)
+        self.touched.placed[key] = None
         view = self.view
         row = view.consumers.index.get(key, -1)
         hosts = [
@@ -133,45 +135,45 @@ class OnGraph:
 
     def place(self, child: Element, target: str, holds: Mapping[str, int]) -> None:
         """Note that a consumer came to stand on a provider."""
-        key = self._touched.note(child)
-        self._touched.placed.pop(key, None)
-        self._touched.placed[key] = None
+        key = self.touched.note(child)
+        self.touched.placed.pop(key, None)
+        self.touched.placed[key] = None
 
     def displace(self, child: Element, source: str) -> None:
         """Note that a consumer left a provider."""
-        self._touched.note(child)
+        self.touched.note(child)
 
     def wrote(self, element: Element, name: str) -> None:
         """Note that an element was written."""
-        self._touched.note(element)
+        self.touched.note(element)
 
     def put(self, element: Element) -> None:
         """Note that an element was added."""
-        self._touched.note(element)
+        self.touched.note(element)
 
     def drop(self, element: Element) -> None:
         """Note that an element was removed."""
-        key = self._touched.note(element)
-        self._touched.placed.pop(key, None)
+        key = self.touched.note(element)
+        self.touched.placed.pop(key, None)
 
     def settle(self) -> None:
         """Nothing waits: what was displaced is written down with the rest."""
 
     def flush(self) -> None:
         """Bring the graph to what the model holds."""
-        if self._touched:
+        if self.touched:
             self._hand_over(None)
 
     def _hand_over(self, expected: Expected | None) -> None:
         try:
-            for mutations in self._writer(self.content, self.view, self._touched):
+            for mutations in self._writer(self.content, self.view, self.touched):
                 self.client.apply(mutations, expected)
                 expected = None
         except TachyonError:
             # Not half of it: the model is what the graph is.
             self.forget()
             raise
-        self._touched.clear()
+        self.touched.clear()
         self.outdated = True
 
     def fork(self) -> InSession:
@@ -197,7 +199,15 @@ def _in_session(client: Client, record: SessionRecord, *, own: bool) -> InSessio
     return InSession(session, Remote(client.sessions, record.id, session.delta_count, own=own))
 
 
-def flush_at_end(model: object, backing: OnGraph) -> None:
-    """Let what was not flushed reach the graph when a model is forgotten."""
-    prepare()
-    weakref.finalize(model, close_later, partial(backing.flush)).atexit = False
+def warn_at_end(model: object, backing: OnGraph) -> None:
+    """Say so when a model is forgotten with writes that were never flushed.
+
+    They are not handed over then: who forgets a model in the middle of building it (an error on
+    the way) does not mean half of it to be the cluster.
+    """
+    weakref.finalize(model, _warn, backing.touched).atexit = False
+
+
+def _warn(touched: Touched) -> None:
+    if touched:
+        LOG.warning("%d changes of a cluster model were never flushed", len(touched.elements))
