@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
+import requests
 
 from tachyon.errors import CloudError
 from tachyon.graph.client import GraphClient
@@ -267,3 +271,46 @@ def test_what_an_evacuation_left_behind_takes_its_room(
         placement.write([alone])
     collect(cloud, graph)
     assert_usage_is_placements(emulator, graph)
+
+
+def take_down_cell(cloud: Connection, host: Host) -> None:
+    """Let Nova answer as it does (2.69) when the cell of a host cannot be reached."""
+
+    def stubs(body: Any) -> Any:
+        for server in body.get("servers", ()):
+            if server["OS-EXT-SRV-ATTR:host"] == host.name:
+                kept = {name: server[name] for name in ("id", "tenant_id", "created", "links")}
+                server.clear()
+                server.update(kept, status="UNKNOWN")
+        for service in body.get("services", ()):
+            if service["host"] == host.name:
+                service.clear()
+                service.update(binary="nova-compute", host=host.name, status="UNKNOWN")
+        if "hypervisors" in body:
+            body["hypervisors"] = [
+                h for h in body["hypervisors"] if h["service"]["host"] != host.name
+            ]
+        return body
+
+    def answered(response: requests.Response, *_: Any, **__: Any) -> None:
+        if "/compute/" in response.url and response.ok:
+            response._content = json.dumps(stubs(response.json())).encode()
+
+    cloud.sdk.session.session.hooks["response"].append(answered)
+
+
+def test_a_host_in_a_cell_that_does_not_answer_keeps_what_is_known_of_it(
+    emulator: Emulator, cloud: Connection, graph: GraphClient
+) -> None:
+    collect(cloud, graph)
+    before = content(graph)
+    host = next(h for h in emulator.cloud.compute.hosts.values() if h.servers)
+    take_down_cell(cloud, host)
+    done = collect(cloud, graph)
+    assert host.name in done["compute"].reading.missing
+    assert set(host.servers) <= set(done["compute"].reading.missing)
+    place = f"/provider/{host.uuid}"
+    assert differences(content(graph), before) == [
+        f"{place}/extra/stale: True in place of None",
+        f"{place}/state: 'down' in place of 'up'",
+    ]
