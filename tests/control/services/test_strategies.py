@@ -174,6 +174,12 @@ AUDITS = [
         {**BOTH, "thresholds": {"instance_cpu_usage": 0.01, "instance_ram_usage": 0.01}},
         {"migrate"},
     ),
+    (
+        "workload_balancing",
+        "storage_capacity_balance",
+        {"volume_threshold": 50.0},
+        {"volume_migrate"},
+    ),
     ("hardware_maintenance", "zone_migration", ZONE, {"migrate", "volume_migrate"}),
     (
         "server_consolidation",
