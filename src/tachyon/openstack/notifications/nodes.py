@@ -25,8 +25,7 @@ class NodeHandler(Handler):
         """Apply an event about a node."""
         if event.phase == "start":
             return Outcome.IGNORED
-        since = work.known_since("baremetal")
-        if since is not None and event.at <= since.at:
+        if work.is_old("baremetal", event.at):
             return Outcome.OLD
         work.read_again(NODES, event.text("uuid"), event.at)
         return Outcome.READ_AGAIN

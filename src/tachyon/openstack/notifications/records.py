@@ -52,8 +52,7 @@ class FlavorHandler(Handler):
 
 
 def _demand(work: Work, rereader: Rereader, key: str, event: Event) -> Outcome:
-    since = work.known_since("compute")
-    if since is not None and event.at <= since.at:
+    if work.is_old("compute", event.at):
         return Outcome.OLD
     work.read_again(rereader, key, event.at)
     return Outcome.READ_AGAIN

@@ -25,8 +25,7 @@ class ServiceHandler(Handler):
         name: str | None = event.payload["host"]
         if event.payload["binary"] != COMPUTE_BINARY or not name:
             return Outcome.IGNORED
-        since = work.known_since("compute")
-        if since is not None and event.at <= since.at:
+        if work.is_old("compute", event.at):
             return Outcome.OLD
         work.read_again(HOSTS, name, event.at)
         host = work.host_of(name)

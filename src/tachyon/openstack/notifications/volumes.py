@@ -50,8 +50,7 @@ class VolumeHandler(Handler):
         if event.type in _TOLD_IN_VAIN or event.phase == "start":
             return Outcome.IGNORED
         uuid = event.text("volume_id")
-        since = work.known_since("storage")
-        if since is not None and event.at <= since.at:
+        if work.is_old("storage", event.at):
             return Outcome.OLD
         if event.type == "volume.delete.end":
             # Gone for good: its id never comes back.
@@ -70,8 +69,7 @@ class AttachmentHandler(Handler):
 
     def handle(self, event: Event, work: Work) -> Outcome:
         """Apply an event about volumes of a server."""
-        since = work.known_since("storage")
-        if since is not None and event.at <= since.at:
+        if work.is_old("storage", event.at):
             return Outcome.OLD
         for name in ("volume_id", "old_volume_id", "new_volume_id"):
             if name in event.payload:
@@ -238,8 +236,7 @@ class VolumeTypeHandler(Handler):
 
     def handle(self, event: Event, work: Work) -> Outcome:
         """Apply an event about a volume type."""
-        since = work.known_since("storage")
-        if since is not None and event.at <= since.at:
+        if work.is_old("storage", event.at):
             return Outcome.OLD
         work.read_again(VOLUME_TYPES, "", event.at)
         return Outcome.READ_AGAIN

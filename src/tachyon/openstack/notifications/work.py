@@ -168,6 +168,11 @@ class Work:
         since = self._since[model]
         return Mark(since) if since is not None else None
 
+    def is_old(self, model: str, at: datetime) -> bool:
+        """Tell whether what happened then is in the graph since a model was last synchronised."""
+        since = self.known_since(model)
+        return since is not None and at <= since.at
+
     def read_again(self, rereader: Rereader, key: str, at: datetime) -> None:
         """Demand that something is read again."""
         wanted = self._wanted.setdefault(rereader, {})
