@@ -1,7 +1,7 @@
 """An audit without a cloud: a view in, a plan with its figures before and after out.
 
-`run_audit` is what the `tachyon` command calls. A decision engine calls `work_out` with a session of
-its own, which is the same without the report.
+`run_audit` is what the `tachyon` command calls. A decision engine calls `work_out` with a session
+of its own, which is the same without the report.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from tachyon.optimize.planners.tasks import Task
 
-
 #: How many tasks that could be next are compared by when they could start.
 WINDOW = 16
 
