@@ -10,7 +10,9 @@ import pytest
 
 from tachyon.graph.client import GraphClient, connect
 from tachyon.graph.client.in_process import InProcessTransport
+from tachyon.graph.deltas import Resize, UpdateProvider
 from tachyon.graph.generator import generate
+from tachyon.graph.simulation import Session
 from tachyon.graph.store import open_store
 from tachyon.graph.view import View, build, snapshot_of
 from tachyon.optimize.model import TachyonClusterModel, TachyonStorageModel
@@ -104,6 +106,43 @@ def test_scoping_keeps_what_the_session_has_recorded(view: View) -> None:
     assert scoped.get_node_by_instance_uuid(instance.uuid) == target
     scoped.migrate_instance(instance, target, source)
     assert [d.to_provider for d in scoped.session.deltas] == [target.uuid, source.uuid]
+
+
+def test_what_a_scope_hides_stays_hidden_whatever_was_done_to_it(view: View) -> None:
+    model = TachyonClusterModel.over(view)
+    shown, hidden, other, *_ = model.get_all_compute_nodes().values()
+    going, staying = model.get_node_instances(shown)[:2]
+    model.migrate_instance(going, shown, hidden)
+    hidden.status = "disabled"
+    written = model.get_node_instances(other)[0]
+    written.name = "written"
+    scoped = model.scoped(mask_of(view, {shown.uuid}, "nobody"))
+
+    assert list(scoped.get_all_compute_nodes()) == [shown.uuid]
+    for node in (hidden, other):
+        with pytest.raises(x.ComputeNodeNotFound):
+            scoped.get_node_by_uuid(node.uuid)
+    with pytest.raises(x.InstanceNotFound):
+        scoped.get_instance_by_uuid(written.uuid)
+    # It left the host that is shown; where to is not.
+    with pytest.raises(x.InstanceNotMapped):
+        scoped.get_node_by_instance_uuid(going.uuid)
+    assert scoped.get_node_instances(shown)[0] == staying
+    assert {parent for _, parent in scoped.edges()} == {shown.uuid}
+
+
+def test_a_copy_keeps_what_deltas_made_of_sizes_and_states(view: View) -> None:
+    session = Session(view)
+    uuid = next(c.uuid for c in view.all_consumers() if c.type == "instance")
+    host = session.host(uuid)
+    assert host is not None
+    session.record(Resize(consumer_uuid=uuid, resources={"VCPU": 1}))
+    session.record(UpdateProvider(provider_uuid=host, state="down"))
+    again = copy.deepcopy(TachyonClusterModel.over(session))
+    assert again.get_instance_by_uuid(uuid).vcpus == 1
+    node = again.get_node_by_uuid(host)
+    assert node.state == "down"
+    assert again.get_node_used_resources(node)["vcpu"] == session.used(host)["VCPU"]
 
 
 def test_used_resources_leave_out_instances_that_a_scope_hides(view: View) -> None:

@@ -201,11 +201,19 @@ class Layer(Generic[E]):
         self._writes(element, name, before)
 
     def carry_over(self, other: Layer[E]) -> None:
-        """Make `other`, fresh and on the same source, hold what this layer holds."""
+        """Make `other`, fresh and on the same source, hold what this layer holds.
+
+        Rows that `other` does not show stay hidden.
+        """
         with self._lock:
+            other.overrides = dict(self.overrides)
             other._gone = set(self._gone)
-            other.written = set(self.written)
-            for key in self.written | self._added.keys():
+            other.written = {
+                key
+                for key in self.written | self._added.keys()
+                if key in self._added or other.base_row(key) >= 0
+            }
+            for key in other.written:
                 element = self._live[key].copy()
                 element.attach(other)
                 other._live[key] = element

@@ -131,13 +131,16 @@ class Relation(Generic[C, P]):
 
     def carry_over(self, other: Relation[C, P]) -> None:
         """Make `other`, fresh and on the same source, hold what this relation holds."""
+        find, shown = other.children.find, other.parents.find
         with self._lock:
-            other._parents = {child: list(parents) for child, parents in self._parents.items()}
+            other._parents = {
+                child: [parent for parent in parents if shown(parent) is not None]
+                for child, parents in self._parents.items()
+            }
             other.changed = set(self.changed)
             for parent in self.changed:
                 listed = self._lists.get(parent)
                 if listed is not None:
-                    find = other.children.find
                     other._lists[parent] = {
                         key: element for key in listed if (element := find(key)) is not None
                     }

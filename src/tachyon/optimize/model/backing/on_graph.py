@@ -54,6 +54,7 @@ class Touched:
         self.elements: dict[tuple[type[Element], str], None] = {}
         #: Keys of elements in the order in which they were placed last.
         self.placed: dict[str, None] = {}
+        self._dropped: set[tuple[type[Element], str]] = set()
 
     def __bool__(self) -> bool:
         return bool(self.elements)
@@ -64,6 +65,20 @@ class Touched:
         self.elements[type(element), key] = None
         return key
 
+    def put(self, element: Element) -> None:
+        """Note that an element was added; one that was removed comes behind all others."""
+        mine = type(element), str(element.__dict__[element.key_field])
+        if mine in self._dropped:
+            self._dropped.discard(mine)
+            self.elements.pop(mine, None)
+        self.elements[mine] = None
+
+    def drop(self, element: Element) -> None:
+        """Note that an element was removed."""
+        key = self.note(element)
+        self._dropped.add((type(element), key))
+        self.placed.pop(key, None)
+
     def keys(self, cls: type[Element]) -> list[str]:
         """Return the keys of elements of a class."""
         return [key for kind, key in self.elements if kind is cls]
@@ -72,6 +87,7 @@ class Touched:
         """Forget everything."""
         self.elements.clear()
         self.placed.clear()
+        self._dropped.clear()
 
 
 #: From a model's parts, the view below them and what was touched to transactions in order.
@@ -149,12 +165,11 @@ class OnGraph:
 
     def put(self, element: Element) -> None:
         """Note that an element was added."""
-        self.touched.note(element)
+        self.touched.put(element)
 
     def drop(self, element: Element) -> None:
         """Note that an element was removed."""
-        key = self.touched.note(element)
-        self.touched.placed.pop(key, None)
+        self.touched.drop(element)
 
     def settle(self) -> None:
         """Nothing waits: what was displaced is written down with the rest."""
