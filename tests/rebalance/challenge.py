@@ -52,19 +52,21 @@ class Instance:
         def take(count: int) -> list[int]:
             return [next(numbers) for _ in range(count)]
 
-        (count,) = take(1)
-        self.resources = [tuple(take(2)) for _ in range(count)]
-        (machines,) = take(1)
+        def one() -> int:
+            return next(numbers)
+
+        count = one()
+        self.resources = [(one(), one()) for _ in range(count)]
+        machines = one()
         self.machines = [
-            Machine(*take(2), take(count), take(count), take(machines)) for _ in range(machines)
+            Machine(one(), one(), take(count), take(count), take(machines)) for _ in range(machines)
         ]
         self.services = []
-        for _ in range(take(1)[0]):
-            spread, depends = take(2)
+        for _ in range(one()):
+            spread, depends = one(), one()
             self.services.append(Service(spread, take(depends)))
-        self.processes = [Process(*take(1), take(count), *take(1)) for _ in range(take(1)[0])]
-        # In the challenge's files the weight of an objective stands behind it.
-        self.balance = [Balance(*take(4)) for _ in range(take(1)[0])]
+        self.processes = [Process(one(), take(count), one()) for _ in range(one())]
+        self.balance = [Balance(one(), one(), one(), one()) for _ in range(one())]
         self.weights = take(3)
         assert next(numbers, None) is None
         self.start = _numbers(assignment)

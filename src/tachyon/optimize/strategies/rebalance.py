@@ -148,6 +148,10 @@ class Rebalance(Strategy):
         }
     )
 
+    def clock(self) -> float:
+        """Return the seconds that `time_limit` is measured by."""
+        return monotonic()
+
     def weights(self, view: View) -> dict[str, float]:
         """Return the load weights; raises `InvalidInput` for an unknown column."""
         given: dict[str, float] = {n: w for n, w in self.parameters["load_weights"].items() if w}
@@ -159,14 +163,14 @@ class Rebalance(Strategy):
 
     def execute(self, session: Session, context: Context) -> None:
         """Search until the time is over and record the way to the best placement found."""
-        began = monotonic()
+        began = self.clock()
         limit = float(self.parameters["time_limit"])
         statement = _Statement(self, session, context)
         problem = statement.problem
 
         def left() -> float:
-            context.step(int(min(monotonic() - began, limit)), int(limit), "searching")
-            return max(0.0, 1.0 - (monotonic() - began) / limit)
+            context.step(int(min(self.clock() - began, limit)), int(limit), "searching")
+            return max(0.0, 1.0 - (self.clock() - began) / limit)
 
         search = Search(problem, context.rng, left)
         before = search.state.cost

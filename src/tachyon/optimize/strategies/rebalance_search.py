@@ -28,7 +28,7 @@ SWAP_PAIRS = 2_000
 TRIED = 256
 #: Temperatures by which an instance of mean transient need is drawn to its start: those that are
 #: tried, each for a share of the time. What suits best depends on how scarce these resources are.
-PULLS = (0.0, 4.0, 16.0)
+PULLS = (0.0, 5.0, 20.0)
 PROBE = 0.08
 #: Share of the steps that shift instances; the others exchange them.
 SHIFTING = 0.5
