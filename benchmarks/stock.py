@@ -118,7 +118,9 @@ def _line(
 
     # A strategy may take less than the clock can tell.
     ratio = report.times(theirs["seconds"] / max(local["seconds"], 1e-6))
-    if theirs.get("error") == "time is up":
+    if local.get("error") == "time is up":
+        ratio = "–"
+    elif theirs.get("error") == "time is up":
         ratio = f"> {ratio}"
     same = theirs["actions"] == local["actions"] == remote["actions"]
     actions = f"{len(local['actions'])}" + ("" if same else ", not compared")
