@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +135,30 @@ def fault(answer: Answer) -> str:
     assert said.keys() == {"faultcode", "faultstring", "debuginfo"}
     assert said["faultcode"] == ("Client" if answer.status < 500 else "Server")
     return str(said["faultstring"])
+
+
+#: Modules whose requests meet every database; what the others ask of one, the collections' own
+#: tests hold on all.
+_EVERYWHERE = {"test_hostile_input.py", "test_paging.py"}
+
+_SERVERS = ("postgresql", "mariadb")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run most modules on SQLite alone."""
+    here = Path(__file__).parent
+    gone = [
+        item
+        for item in items
+        if item.path.parent == here
+        and item.path.name not in _EVERYWHERE
+        and any(
+            name in item.name for name in ("[postgresql", "[mariadb", "-postgresql", "-mariadb")
+        )
+    ]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in set(gone)]
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
