@@ -17,6 +17,9 @@ from tachyon.openstack.emulator.durations import Durations
 from tachyon.openstack.power import IronicPower
 from tests.control.world import World, until
 
+#: Each starts an emulated cloud: together they take as long as all the others of this folder.
+pytestmark = pytest.mark.integration
+
 HOST = "OS-EXT-SRV-ATTR:host"
 #: Of emulated time, which stands still until a test lets it pass.
 SLOW = Durations(live_migration=60, cold_migration=60, volume=60, power=60, boot=1)

@@ -30,6 +30,7 @@ class Counting(Action):
         self.count.append(1)
 
 
+@pytest.mark.integration
 def test_of_many_appliers_one_executes_a_plan(world: World) -> None:
     Counting.count = []
     plans = [world.plan([("counting", {}, ())] * 3) for _ in range(4)]

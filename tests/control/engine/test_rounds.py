@@ -136,6 +136,7 @@ def test_a_changed_interval_takes_effect(world: World) -> None:
     assert len(world.plans(audit)) == 3
 
 
+@pytest.mark.integration
 def test_with_many_engines_every_round_runs_once(world: World) -> None:
     audits = [continuous(world, "60") for _ in range(5)]
     engines = [world.engine(f"host{n}") for n in range(3)]
