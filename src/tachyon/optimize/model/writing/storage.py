@@ -50,10 +50,10 @@ class _Writer:
         position = self.changes.view.providers.position
         newest = int(position.max(initial=-1)) + 1
         new = {key: newest + at for at, key in enumerate(self.changes.touched.keys(Pool))}
-        rows = {key: self.table.pools.row(key) for key in pools}
+        gone, row = self.parts.pools.is_gone, self.table.pools.row
         return sorted(
             pools,
-            key=lambda key: new[key] if rows[key] < 0 else int(position[rows[key]]),
+            key=lambda key: new[key] if gone(key) or (at := row(key)) < 0 else int(position[at]),
         )
 
     def _pool(self, one: Pool, before: ResourceProvider | None, row: int) -> ResourceProvider:
