@@ -21,7 +21,7 @@ from tests.collectors.clouds import collect, configuration, connected, small_clu
 from tests.collectors.processes import CollectorProcess
 from tests.servers.rabbitmq import RabbitMQ
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 
 @contextmanager
@@ -50,14 +50,14 @@ def truth(cloud: Connection) -> dict[str, Any]:
         return content(graph)
 
 
-def until(check: Callable[[], object], seconds: float = 60.0) -> None:
+def until(check: Callable[[], object], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.1)
 
 
-def until_agreed(graph: GraphClient, cloud: Connection, seconds: float = 60.0) -> None:
+def until_agreed(graph: GraphClient, cloud: Connection, seconds: float = 120.0) -> None:
     """Wait until the graph is what the cloud answers, and show where it is not."""
     wanted = truth(cloud)
     end = time.monotonic() + seconds
@@ -66,19 +66,18 @@ def until_agreed(graph: GraphClient, cloud: Connection, seconds: float = 60.0) -
         time.sleep(0.1)
 
 
-def burst(emulator: Emulator, cloud: Connection, rounds: int = 3) -> None:
-    """Let much happen to every server."""
-    for _ in range(rounds):
-        for server in sorted(emulator.cloud.compute.servers):
-            for action in ("pause", "unpause", "migrate", "confirmResize", "os-stop", "os-start"):
-                try:
-                    cloud.nova.request(
-                        "POST", f"/servers/{server}/action", body={action: None}, repeatable=False
-                    )
-                except Exception as error:
-                    if getattr(error, "details", {}).get("http_status") not in (400, 409):
-                        raise
-    emulator.bus.flush(60.0)
+def burst(emulator: Emulator, cloud: Connection, *, heard: bool = True) -> None:
+    """Let much happen to some servers; wait until all is told, unless nobody hears it."""
+    for server in sorted(emulator.cloud.compute.servers)[:10]:
+        for action in ("pause", "unpause", "migrate", "confirmResize", "os-stop", "os-start"):
+            try:
+                cloud.nova.request(
+                    "POST", f"/servers/{server}/action", body={action: None}, repeatable=False
+                )
+            except Exception as error:
+                if getattr(error, "details", {}).get("http_status") not in (400, 409):
+                    raise
+    assert not heard or emulator.bus.flush(120.0)
 
 
 def test_a_collector_that_is_killed_in_a_burst_catches_up_when_it_is_back(
@@ -93,10 +92,10 @@ def test_a_collector_that_is_killed_in_a_burst_catches_up_when_it_is_back(
         until(lambda: collector.get("/healthcheck").count('"up"') == 3)
         for _ in range(2):
             before = graph.view().generation
-            burst(emulator, cloud, rounds=1)
+            burst(emulator, cloud)
             until(lambda before=before: graph.view().generation > before)  # type: ignore[misc]
             collector.kill()
-            burst(emulator, cloud, rounds=1)
+            burst(emulator, cloud)
             collector.start()
         until_agreed(graph, cloud)
         assert "tachyon_collector_events_total" in collector.get("/metrics")
@@ -116,9 +115,9 @@ def test_of_two_collectors_one_takes_over_when_the_other_is_killed(
     ):
         for collector in (first, second):
             until(lambda c=collector: c.get("/healthcheck").count('"up"') == 3)  # type: ignore[misc]
-        burst(emulator, cloud, rounds=1)
+        burst(emulator, cloud)
         first.kill()
-        burst(emulator, cloud, rounds=1)
+        burst(emulator, cloud)
         until_agreed(graph, cloud)
 
 
@@ -132,10 +131,10 @@ def test_what_was_missed_while_the_broker_was_away_is_found_by_the_next_synchron
                 until(lambda: "oslo_messaging_rabbit" in conf)
                 conf.set_override(name, value, group="oslo_messaging_rabbit")
             until_agreed(collector.graph, cloud)
-            burst(emulator, cloud, rounds=1)
+            burst(emulator, cloud)
             until_agreed(collector.graph, cloud)
             broker.kill()
-            burst(emulator, cloud, rounds=1)
+            burst(emulator, cloud, heard=False)
             assert differences(content(collector.graph), truth(cloud))
             assert collector.schedule is not None
             collector.schedule.hurry()
@@ -143,5 +142,5 @@ def test_what_was_missed_while_the_broker_was_away_is_found_by_the_next_synchron
             broker.start()
             # What is sent now arrives again, without a restart.
             time.sleep(3.0)
-            burst(emulator, cloud, rounds=1)
+            burst(emulator, cloud)
             until_agreed(collector.graph, cloud)
