@@ -69,6 +69,7 @@ def test_plans_have_no_name(api: Api, here: World) -> None:
         api.fails(404, method, f"{path}/00000000-0000-4000-8000-000000000000")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("op", ["add", "replace"])
 @pytest.mark.parametrize("old", STATES)
 def test_states_change_as_users_may(
@@ -240,6 +241,7 @@ def test_an_action_is_skipped(api: Api, objects: Objects, here: World) -> None:
         assert (shown["state"], shown["status_message"]) == ("SKIPPED", message)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("plan", STATES)
 @pytest.mark.parametrize("state", ["PENDING", "ONGOING", "SUCCEEDED", "FAILED", "CANCELLED"])
 def test_only_what_nobody_has_begun_is_skipped(

@@ -223,6 +223,7 @@ MOVES = {
 STATES = ["PENDING", "ONGOING", "SUSPENDED", "SUCCEEDED", "FAILED", "CANCELLED"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("op", ["add", "replace"])
 @pytest.mark.parametrize("old", STATES)
 def test_states_change_as_users_may(

@@ -82,6 +82,7 @@ def test_every_field_of_a_patch(api: Api, here: World, noun: str) -> None:
             decent(api("PATCH", path, [{"op": "add", "path": "/name", "value": "x", key: value}]))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: r.operation)
 def test_every_parameter_and_name(api: Api, here: World, route: Route) -> None:
     """In queries and in paths."""

@@ -27,6 +27,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route() -> None:
     assert {route.path for route in ROUTES if route.policy is None} == {"/", "/v1"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("role", ["member", "reader", "service", "admin"])
 def test_rules_let_in_whom_they_name(api: Api, here: World, role: str) -> None:
     """Administrators everywhere, services at webhooks, others nowhere; the rule is named."""

@@ -65,6 +65,7 @@ def test_a_page_is_bounded_by_the_service(api: Api, objects: Objects) -> None:
     assert order == [a.uuid for a in objects.actions.find({"action_plan_id": here.plan.id})]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("plural", LISTS)
 @pytest.mark.parametrize(
     ("query", "status"),

@@ -56,6 +56,7 @@ def fill(objects: Objects, clock: Clock, deletions: list[tuple[int, int]]) -> No
             connection.execute(table.update().where(table.c.id == number).values(**values))
 
 
+@pytest.mark.integration
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deletions=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 20)), max_size=6),

@@ -78,6 +78,7 @@ def test_services_may_what_watchers_do(plural: str) -> None:
     assert all(machine.moves[state] == {DELETED} for state in NEVER_LEFT[plural])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("by_user", [True, False])
 @pytest.mark.parametrize("plural", MACHINES)
 def test_every_cell_of_the_matrix_is_held(objects: Objects, plural: str, by_user: bool) -> None:
