@@ -51,6 +51,8 @@ def test_auto_leaves_the_destination_to_nova_and_enables_the_hosts_again() -> No
     assert (migrate["source_node"], migrate["resource_name"]) == ("a", "x")
     assert indicators(report)["released_compute_nodes_count"] == 1
     assert indicators(report)["instance_migrations_count"] == 2
+    # What Nova's scheduler is expected to make of it.
+    assert (report.before.hosts_in_use, report.after.hosts_in_use) == (2, 1)
     by_uuid = {a.uuid: a for a in report.actions}
     first, second = (a for a in report.actions if a.action_type == "migrate")
     # One instance leaves a host at a time, after all services are disabled.

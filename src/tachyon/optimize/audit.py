@@ -222,8 +222,8 @@ class _Pair:
     """A session and its base, host by host."""
 
     def __init__(self, session: Session, context: Context, weights: dict[str, float]) -> None:
-        self.before, self.after = session.base(), session
-        self.folded_before, self.folded_after = fold(self.before), fold(session)
+        self.before, self.after = session.base(), context.outcome(session)
+        self.folded_before, self.folded_after = fold(self.before), fold(self.after)
         self.weights = weights
         self.mask = compute_hosts(session, context.scope)
         #: The deviation is of the same hosts before and after, also where a plan disables some.

@@ -239,7 +239,7 @@ def _failed_before(objects: Objects, audit: Audit) -> set[str]:
 def _metrics(session: Session, context: Context) -> dict[str, Any]:
     mask = compute_hosts(session, context.scope)
     found: dict[str, Any] = {}
-    for name, state in (("before", session.base()), ("after", session)):
+    for name, state in (("before", session.base()), ("after", context.outcome(session))):
         metrics = fold(state).metrics(mask)
         found[name] = {c: msgspec.to_builtins(m) for c, m in metrics.items() if m.providers}
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from tachyon.errors import Cancelled
+from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import Bool
 from tachyon.optimize.scored import Scored
 from tachyon.optimize.strategies.measurements import Measurements
@@ -56,6 +57,8 @@ class Context:
         scored: the measured load by which the strategy judged; goals judge by the same. None: by
             the columns of the view.
         proposals: what `propose` was called with, in that order.
+        expected: how the strategy expects a plan to end in which Nova's scheduler chooses hosts.
+            None: as the session says.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Context:
         self.wanted: Bool | None = None
         self.scored: Scored | None = None
         self.proposals: list[Proposal] = []
+        self.expected: Session | None = None
         self._progress = progress
         self._cancelled = cancelled
 
@@ -91,6 +95,10 @@ class Context:
             raise Cancelled("the audit was cancelled")
         if self._progress is not None:
             self._progress(done, total, text)
+
+    def outcome(self, session: Session) -> Session:
+        """Return the state in which the plan of a session is expected to end."""
+        return session if self.expected is None else self.expected
 
     def propose(
         self,

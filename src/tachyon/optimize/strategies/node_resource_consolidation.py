@@ -69,6 +69,7 @@ class NodeResourceConsolidation(Strategy):
         self._release(release, sources, used, vcpus, context)
         if auto and release.released:
             free = eligibility.targets & ~release.in_use
+            context.expected = work
             self._propose(session, work, context, release, np.flatnonzero(free).tolist())
 
     def _failed(self, session: Session, context: Context) -> Bool:
