@@ -149,12 +149,18 @@ def limited(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def run(name: str, cluster: Cluster, models: Callable[[], Any], limit: float) -> dict[str, Any]:
-    """Run one strategy on models of its own; return its actions and seconds."""
+def run(
+    name: str, cluster: Cluster, models: Callable[[], Any], limit: float, kept: list[Any]
+) -> dict[str, Any]:
+    """Run one strategy on models of its own; return its actions and seconds.
+
+    The strategy is kept, so that its models are not given up while the next one is measured.
+    """
     started = time.perf_counter()
     compute, storage = models()
     found: dict[str, Any] = {"acquire": time.perf_counter() - started}
     made = strategy(name, cluster, compute, storage, Datasource(cluster))
+    kept.append(made)
     random.seed(7)
     cpu, wall = time.process_time(), time.perf_counter()
     try:
@@ -197,7 +203,10 @@ def main() -> None:
         def models() -> Any:
             return tuple(copy.deepcopy(model) for model in upstream)
 
-    found = {name: run(name, cluster, models, arguments.limit) for name in arguments.strategies}
+    kept: list[Any] = []
+    found = {
+        name: run(name, cluster, models, arguments.limit, kept) for name in arguments.strategies
+    }
     json.dump(found, sys.stdout, default=str)
 
 

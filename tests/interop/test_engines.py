@@ -62,7 +62,7 @@ def test_engines_share_a_graph_and_nothing_else(
 ) -> None:
     """Right models, no plan beyond its scope, and who is killed leaves the other unharmed."""
     engines = {
-        zone: configuration(tmp_path, cloud, graph, host=f"engine-{zone}", session_ttl=60)
+        zone: configuration(tmp_path, cloud, graph, host=f"engine-{zone}", session_ttl=30)
         for zone in ("az-1", "az-2")
     }
     create_database(engines["az-1"])
@@ -93,6 +93,7 @@ def test_engines_share_a_graph_and_nothing_else(
             until(more_plans(records["az-2"]), "a plan of the engine started again")
         assert reads(cloud) == asked
         assert client.view().generation == generation
+        until(lambda: client.sessions.get(doomed).status == "expired", "the end of its session")
 
 
 def test_what_the_bus_tells_is_in_the_graph_before_any_audit(
