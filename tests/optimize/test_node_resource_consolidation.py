@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tachyon.errors import ParametersInvalid
+from tachyon.graph.generator import generate
 from tachyon.optimize.strategies.node_resource_consolidation import NodeResourceConsolidation
 from tests.optimize.clusters import cluster, host, indicators, run, small, steps, vm
 
@@ -53,6 +54,7 @@ def test_auto_leaves_the_destination_to_nova_and_enables_the_hosts_again() -> No
     assert indicators(report)["instance_migrations_count"] == 2
     # What Nova's scheduler is expected to make of it.
     assert (report.before.hosts_in_use, report.after.hosts_in_use) == (2, 1)
+    assert report.migrations == 2
     by_uuid = {a.uuid: a for a in report.actions}
     first, second = (a for a in report.actions if a.action_type == "migrate")
     # One instance leaves a host at a time, after all services are disabled.
@@ -122,3 +124,16 @@ def test_limits_are_kept() -> None:
     for one in report.hosts:
         if one.instances_before and not one.instances_after:
             assert one.instances_before <= 4
+
+
+def test_migrations_whose_destination_nova_chooses_cost_what_they_copy() -> None:
+    content = generate(20, 200, seed=3)
+    report = run(content, NAME)
+    moved = {a.resource_id for a in report.actions if a.action_type == "migrate"}
+    assert report.migrations == len(moved) > 0
+    copied = {
+        c.uuid: sum(held.get("MEMORY_MB", 0) for held in c.allocations.values())
+        for c in content.cluster.consumers
+        if c.uuid in moved and c.state != "stopped"
+    }
+    assert report.cost.memory_mb == sum(copied.values())

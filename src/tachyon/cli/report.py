@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tachyon.cli.heatmap import distribution, heat_map, legend
-from tachyon.cli.words import action_words, amount, duration, memory
+from tachyon.cli.words import action_words, amount, duration, memory, runs
 from tachyon.errors import InvalidInput
 from tachyon.optimize.audit import AuditReport
 
@@ -209,12 +209,12 @@ def _actions(report: AuditReport) -> str:
     if not report.actions:
         return "<section><h2>Plan</h2><p>Nothing to do: the plan is empty.</p></section>\n"
     rows = []
-    numbers = {action.uuid: str(n) for n, action in enumerate(report.actions, start=1)}
+    numbers = {action.uuid: n for n, action in enumerate(report.actions, start=1)}
     for action in report.actions[:ACTIONS_MAX]:
         kind, where = action_words(action)
         cost = memory(action.movement.cost.memory_mb) if action.movement else ""
-        after = ", ".join(numbers[parent] for parent in action.parents)
-        rows.append((numbers[action.uuid], after, kind, action.resource_name, where, cost))
+        after = runs(numbers[parent] for parent in action.parents)
+        rows.append((str(numbers[action.uuid]), after, kind, action.resource_name, where, cost))
     left = len(report.actions) - len(rows)
     note = (
         f'<p class="soft">The first {len(rows):,} of {len(report.actions):,} actions; '

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tachyon.cli.words import action_words, amount, duration, memory
+from tachyon.cli.words import action_words, amount, duration, memory, runs
 from tachyon.optimize.audit import AuditReport
 
 
@@ -102,12 +102,12 @@ def _plan(report: AuditReport, limit: int) -> list[RenderableType]:
         table.columns[column].justify = "right"
     for column in (1, 2, 3, 4):
         table.columns[column].justify = "left"
-    numbers = {action.uuid: str(n) for n, action in enumerate(report.actions, start=1)}
+    numbers = {action.uuid: n for n, action in enumerate(report.actions, start=1)}
     for action in shown:
         kind, where = action_words(action)
         table.add_row(
-            numbers[action.uuid],
-            ", ".join(numbers[parent] for parent in action.parents),
+            str(numbers[action.uuid]),
+            runs(numbers[parent] for parent in action.parents),
             kind,
             escape(action.resource_name),
             escape(where),

@@ -19,11 +19,12 @@ from tachyon.graph.view import View
 from tachyon.graph.view.columns import F64
 from tachyon.optimize.folding import by_name, compute_hosts, fold, hosts_in_use
 from tachyon.optimize.goals.base import Goal, Indicator, Subject
-from tachyon.optimize.migration import BANDWIDTH_MBIT, Cost
+from tachyon.optimize.migration import BANDWIDTH_MBIT, Cost, migration_cost
 from tachyon.optimize.planners import Action, Plan, Planner, Weight
 from tachyon.optimize.planners.actions import Order
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.hosts import held
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -210,12 +211,24 @@ def run_audit(
         planner=planner.name,
         order=plan.order,
         migrations=len(plan.migrations),
-        cost=plan.cost,
+        cost=plan.cost + _cost_of_chosen(plan, session, bandwidth_mbit),
         duration=plan.seconds,
         seconds=outcome.seconds,
         actions=plan.actions,
         hosts=pair.hosts(),
     )
+
+
+def _cost_of_chosen(plan: Plan, session: Session, bandwidth_mbit: float) -> Cost:
+    """Return the cost of the migrations whose destination Nova chooses."""
+    memory = held(session.view, "MEMORY_MB")
+    found = Cost()
+    for action in plan.migrations:
+        if action.movement is None and action.resource_id is not None:
+            row = session.state.consumer_row(action.resource_id)
+            kind = str(action.input_parameters["migration_type"])
+            found += migration_cost(kind, int(memory[row]), bandwidth_mbit)
+    return found
 
 
 class _Pair:

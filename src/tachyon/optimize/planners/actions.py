@@ -67,10 +67,10 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def migrations(self) -> list[Action]:
-        """The actions that move something."""
-        return [a for a in self.actions if a.movement is not None]
+        """The actions that move something, those whose destination Nova chooses among them."""
+        return [a for a in self.actions if a.movement is not None or a.action_type == "migrate"]
 
     @property
     def cost(self) -> Cost:
-        """The cost of all migrations, one after the other."""
+        """The cost of the migrations whose destination the plan names, one after the other."""
         return sum((a.movement.cost for a in self.actions if a.movement), Cost())
