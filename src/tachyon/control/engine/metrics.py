@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from tachyon.errors import MetricsMissing
 from tachyon.graph.view import View
-from tachyon.openstack.telemetry.opening import open_datasources
+from tachyon.openstack.telemetry.opening import open_datasources, verify
 from tachyon.openstack.telemetry.selection import Datasources
 from tachyon.optimize.strategies.forecasting import look_ahead
 from tachyon.optimize.strategies.measurements import Measurements, MetricNeed
@@ -38,6 +38,14 @@ class Metrics:
 
     def _datasources(self, options: StrategyOptions) -> Datasources:
         return open_datasources(self._conf, self._session, names=options.datasources)
+
+    def verify(self) -> None:
+        """Check at start-up what would otherwise show in the first audit that measures.
+
+        Raises:
+            ConfigurationError: the datasources of the options cannot be used.
+        """
+        verify(open_datasources(self._conf, self._session))
 
     def measure(
         self, view: View, needs: Sequence[MetricNeed], options: StrategyOptions

@@ -25,18 +25,25 @@ T = TypeVar("T")
 
 
 def decision_engine(parts: Parts, *, health: bool = True) -> Service:
-    """Return a decision engine of a configuration, with the installed plug-ins in the database."""
+    """Return a decision engine of a configuration, with the installed plug-ins in the database.
+
+    Raises:
+        ConfigurationError: the datasources of the options cannot be used.
+    """
     conf = parts.conf
     group = conf.watcher_decision_engine
     plugins = Plugins()
     synchronise(parts.objects)
     cloud = parts.cloud
+    datasources = None if cloud is None else Metrics(conf, lambda: cloud.sdk.session)
+    if datasources is not None:
+        datasources.verify()
     brain = Brain(
         objects=parts.objects,
         notifier=parts.notifier,
         graph=parts.graph,
         plugins=plugins,
-        datasources=None if cloud is None else Metrics(conf, lambda: cloud.sdk.session),
+        datasources=datasources,
         strategy_options=_by_name(_strategy_options, conf, plugins.strategies),
         planner_options=_by_name(_planner_options, conf, plugins.planners),
         try_all=group.strategy_selection == "best",
