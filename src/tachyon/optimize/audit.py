@@ -224,8 +224,10 @@ def _cost_of_chosen(plan: Plan, session: Session, bandwidth_mbit: float) -> Cost
     memory = held(session.view, "MEMORY_MB")
     found = Cost()
     for action in plan.migrations:
-        if action.movement is None and action.resource_id is not None:
-            row = session.state.consumer_row(action.resource_id)
+        uuid = action.resource_id
+        # A strategy may name instances that are not there, as the dummies do.
+        row = None if uuid is None else session.state.find_consumer(uuid)
+        if action.movement is None and row is not None:
             kind = str(action.input_parameters["migration_type"])
             found += migration_cost(kind, int(memory[row]), bandwidth_mbit)
     return found
