@@ -24,7 +24,7 @@ from tachyon.openstack.collectors.compute import ComputeCollector
 from tachyon.openstack.collectors.storage import StorageCollector
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.notifications.events import decode
-from tests.interop_openstack import testbed
+from tests.servers import testbed
 
 
 class Recording:

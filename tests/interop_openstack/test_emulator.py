@@ -11,7 +11,7 @@ from tachyon.openstack.captured import read_captured
 from tachyon.openstack.connection import Connection, connect
 from tachyon.openstack.emulator import Emulator
 from tests.emulator.shapes import differences, shape
-from tests.interop_openstack import testbed
+from tests.servers import testbed
 
 pytestmark = pytest.mark.interop
 

@@ -13,9 +13,9 @@ from tachyon.openstack.collectors.process import CollectorService
 from tachyon.openstack.connection import Connection, connect
 from tests.collectors.agreement import content, differences
 from tests.collectors.clouds import configuration
-from tests.interop_openstack import testbed
 from tests.interop_openstack.recording import Recording
 from tests.interop_openstack.truth import truth
+from tests.servers import testbed
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 

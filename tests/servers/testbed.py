@@ -1,7 +1,8 @@
-"""The real OpenStack control plane that `make interop-openstack` runs against.
+"""The real OpenStack control plane that `make interop` and `make interop-openstack` run against.
 
 Its scripts live outside this repository; TACHYON_TESTBED names their folder. `up` starts what does
-not run, `lib/exercise.py` does to servers and volumes what an optimiser would ask for.
+not run, `lib/exercise.py` does to servers and volumes what an optimiser would ask for,
+`tempest-run` runs the suites of Watcher's users.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.servers.process import ServerError
 
 FOLDER = Path(os.environ.get("TACHYON_TESTBED", Path(__file__).parents[3] / "shared" / "testbed"))
 #: Where a user of its database may go, unlike a home.
@@ -25,7 +28,16 @@ def environment() -> dict[str, str]:
 
 
 def up() -> None:
-    """Start what does not run; takes some minutes the first time."""
+    """Start what does not run; takes some minutes the first time.
+
+    Raises:
+        ServerError: the scripts are not there.
+    """
+    if not (FOLDER / "up").is_file():
+        raise ServerError(
+            f"the scripts of a real OpenStack are not in {FOLDER}: "
+            "let the environment variable TACHYON_TESTBED name their folder"
+        )
     subprocess.run([FOLDER / "up"], env=environment(), check=True, timeout=900)
 
 
