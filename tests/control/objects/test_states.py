@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tachyon.control.objects import Objects, action, action_plan, audit
+from tachyon.control.objects import Database, Objects, action, action_plan, audit
 from tachyon.control.objects.states import DELETED, StateMachine
 from tachyon.errors import StateConflict, TransitionNotAllowed
 from tests.control.objects.examples import world
@@ -115,3 +115,22 @@ def test_a_move_may_expect_one_of_the_states_that_allow_it(objects: Objects) -> 
         plans.transition(here.plan.id, "SUCCEEDED", where={"hostname": "b"})
     with pytest.raises(TransitionNotAllowed):
         plans.transition(here.plan.id, "SUPERSEDED", expected="RECOMMENDED")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("control_url", ["postgresql", "mariadb"], indirect=True)
+def test_a_lost_move_is_judged_by_what_it_lost_against(objects: Objects, control_url: str) -> None:
+    """Whoever comes too late hears that it is over, whatever the transaction has read before."""
+    audit = world(objects).audit
+    # As services open it: with a first connection that is tried at once.
+    mine = Objects(Database(control_url, max_retries=10))
+
+    def late() -> None:
+        assert mine.audits.get(audit.id).state == "PENDING"
+        objects.audits.transition(audit.id, "ONGOING")
+        objects.audits.transition(audit.id, "SUCCEEDED")
+        mine.audits.transition(audit.id, "CANCELLED", by_user=True)
+
+    with pytest.raises(TransitionNotAllowed, match="SUCCEEDED -> CANCELLED"):
+        mine.atomically(late)
+    mine.close()

@@ -424,8 +424,10 @@ class Collection(Generic[R]):
             name: sorted(map(str, value)) if isinstance(value, list | set | frozenset) else value
             for name, value in where.items()
         }
+        name = found.uuid if self.kind.has_uuid else ident  # type: ignore[attr-defined]
+        said = ", ".join(f"{key} {value}" for key, value in values.items())
         raise StateConflict(
-            f"{self.kind.title} {ident} is no longer as expected",
+            f"{self.kind.title} {name} is no longer as expected but: {said}",
             expected=msgspec.to_builtins(expected),
             found=msgspec.to_builtins(values),
         )

@@ -73,6 +73,8 @@ class Database:
         except db.DBError as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         _prepare(self.engine, backend)
+        # oslo.db may have tried a connection; it would stay in the pool, unprepared.
+        self.engine.dispose()
 
     @classmethod
     def of(cls, conf: cfg.ConfigOpts, *, clock: Clock = now) -> Self:
