@@ -320,16 +320,46 @@ def test_a_rollback_restores_the_placement(plant: Plant) -> None:
     assert queries.compute_services(plant.cloud, host)[0]["status"] == "enabled"
 
 
-def test_what_a_failed_plan_has_done_is_taken_back(plant: Plant) -> None:
+def test_a_host_that_was_disabled_only_meanwhile_stays_enabled_in_a_rollback(plant: Plant) -> None:
+    given = migration(plant)
+    host = given["source_node"]
+    named = {"resource_id": host, "resource_name": host}
+    plan = plant.world.plan(
+        [
+            ("change_nova_service_state", {**named, "state": "disabled"}, ()),
+            ("migrate", given, (0,)),
+            ("change_nova_service_state", {**named, "state": "enabled"}, (1,)),
+        ]
+    )
+    plant.applier.look()
+    while not plant.applier.join(0.02):
+        plant.emulator.settle()
+    assert plant.world.states(plan) == ["SUCCEEDED"] * 3
+    uuid = plant.applier.rollback_action_plan(action_plan_uuid=plan.uuid)
+    plant.applier.look()
+    while not plant.applier.join(0.02):
+        plant.emulator.settle()
+    back = plant.world.objects.actions.find(
+        {"action_plan_id": plant.world.objects.action_plans.get(uuid).id}
+    )
+    assert [(a.action_type, a.state) for a in back] == [("migrate", "SUCCEEDED")]
+    assert plant.server(given["resource_id"])[HOST] == host
+    assert queries.compute_services(plant.cloud, host)[0]["status"] == "enabled"
+
+
+@pytest.mark.parametrize("enabled_again", [False, True])
+def test_what_a_failed_plan_has_done_is_taken_back(plant: Plant, enabled_again: bool) -> None:
     plant.applier = plant.another("two", reverts=True)
     given = migration(plant)
     host = given["source_node"]
     disable = {"resource_id": host, "resource_name": host, "state": "disabled"}
+    enable = ("change_nova_service_state", {**disable, "state": "enabled"}, (1,))
     plan = plant.world.plan(
         [
             ("change_nova_service_state", disable, ()),
             ("migrate", given, (0,)),
-            ("nop", {"message": "", "fail_execute": True}, (1,)),
+            *([enable] if enabled_again else []),
+            ("nop", {"message": "", "fail_execute": True}, (1 + enabled_again,)),
         ]
     )
     plant.applier.look()

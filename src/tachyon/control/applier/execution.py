@@ -17,6 +17,7 @@ from msgspec import Struct
 from tachyon.control.applier import workflow
 from tachyon.control.applier.actions import Action, Interrupted, Patiences, Surroundings
 from tachyon.control.applier.model import Model
+from tachyon.control.applier.rollback import service_changes
 from tachyon.control.notifications import Notifier
 from tachyon.control.notifications.notifier import Phase
 from tachyon.control.objects import Action as ActionRecord
@@ -397,6 +398,11 @@ class Execution:
         """Take back what was done, children before parents; returns what to say of the plan."""
         actions = self._actions()
         done = {a.uuid: a for a in actions if a.state == "SUCCEEDED"}
+        for first, *later in service_changes(actions):
+            for one in later:
+                del done[one.uuid]
+                said = f"Action was taken back with {first.uuid}, as the plan failed."
+                self._objects.actions.update(one.uuid, {"status_message": said})
         problems: list[str] = []
 
         def revert(uuid: str) -> None:

@@ -63,6 +63,12 @@ def _inverted(
     known = {a.uuid for a in actions}
     graph = {a.uuid: [p for p in a.parents if p in known] for a in actions}
     inverse = {a.uuid: _inverse(a, types) for a in actions if a.state == "SUCCEEDED"}
+    for changes in service_changes(actions):
+        first, last = changes[0], changes[-1]
+        back = inverse[first.uuid]
+        inverse.update(dict.fromkeys(one.uuid for one in changes))
+        if back is not None and back[1]["state"] != last.input_parameters["state"]:
+            inverse[first.uuid] = back
     #: By action: the new actions that stand for it; for one that has none, for its children.
     standing: dict[str, set[str]] = {}
     rows = []
@@ -83,6 +89,21 @@ def _inverted(
             }
         )
     return _opened_first(rows)
+
+
+def service_changes(actions: list[ActionRecord]) -> list[list[ActionRecord]]:
+    """Return what was done to the compute service of each host, in order.
+
+    A host may be disabled only while a plan runs. Of all its changes the first tells what it was
+    before the plan, and that alone is what it has to become again.
+    """
+    found: dict[str, list[ActionRecord]] = {}
+    for action in actions:
+        if action.action_type == "change_nova_service_state" and action.state == "SUCCEEDED":
+            given = action.input_parameters
+            host = str(given.get("resource_name") or given["resource_id"])
+            found.setdefault(host, []).append(action)
+    return list(found.values())
 
 
 def reopens(action_type: str, parameters: Mapping[str, Any]) -> bool:
