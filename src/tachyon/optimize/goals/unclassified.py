@@ -19,16 +19,11 @@ class Unclassified(Goal):
         return {"proposed_actions_count": len(subject.proposals)}
 
     def global_efficacy(self, values: Mapping[str, float]) -> list[Indicator]:
-        """Return the number of proposals."""
-        spec = self.indicators[0]
-        return [
-            Indicator(
-                name=spec.name,
-                description=spec.description,
-                unit=spec.unit,
-                value=values[spec.name],
-            )
-        ]
+        """Return none, as in Watcher: nothing is told about how well no aim is served.
+
+        Clients give every figure a line of its own in lists of plans.
+        """
+        return []
 
 
 class Dummy(Unclassified):
