@@ -100,7 +100,8 @@ class Packer:
         if loads:
             self.demand = np.column_stack([self.demand, *(load.demand for load in loads)])
         self._vacate = vacate
-        self._plain = not view.tree.nested
+        # Pools have parents, too; what counts is whether any of these hosts has parts.
+        self._plain = not any(map(view.tree.has_children, self.rows.tolist()))
         self._spread = view.consumers.spread
         # Units of parts are for recording to judge.
         self._unit_columns = [
