@@ -63,7 +63,10 @@ class Metrics:
         datasources = self._datasources(options)
         gathered = datasources.gather(view, needs)
         if gathered.failures and not any(gathered.sources.values()):
-            said = "; ".join(f"{name}: {why}" for name, why in gathered.failures.items())
+            said = "; ".join(
+                why if why.startswith(f"{name}: ") else f"{name}: {why}"
+                for name, why in gathered.failures.items()
+            )
             raise MetricsMissing(f"no datasource answers: {said}", missing=[])
         measured = Measurements(gathered.values)
         if any(need.ahead > 0 for need in needs):

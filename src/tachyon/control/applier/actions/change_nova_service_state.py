@@ -18,7 +18,7 @@ class ChangeNovaServiceState(Action):
 
     name = "change_nova_service_state"
     description = (
-        "Disables or enables the nova-compute service."
+        "Disables or enables the nova-compute service. "
         "A disabled nova-compute service can not be selected by the nova for future deployment "
         "of new server."
     )
