@@ -35,8 +35,8 @@ format: $(STAMP) ## Put the sources into shape
 integration: $(STAMP) ## Tests against real PostgreSQL, MariaDB and Neo4j, installed when absent
 	$(BIN)/pytest -m integration --timeout 600 $(ARGS)
 
-interop: $(STAMP) ## Stock Watcher's own tests and strategies on our models; its clients on our API
-	$(BIN)/pytest -m interop --timeout 1200 $(ARGS) tests/interop tests/interop_control
+interop: $(STAMP) ## Stock Watcher's own tests on our models; its clients on our API, also in a real OpenStack
+	$(BIN)/pytest -m interop --timeout 1800 $(ARGS) tests/interop tests/interop_control tests/interop_cloud
 
 interop-openstack: $(STAMP) ## The collector beside a real OpenStack: after every operation the graph is the cloud
 	$(BIN)/pytest -m interop --timeout 3600 -s $(ARGS) tests/interop_openstack

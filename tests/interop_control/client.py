@@ -24,7 +24,15 @@ class Result(Struct):
 class Client:
     """`openstack optimize …` and `watcher …` as a user of a Keystone."""
 
-    def __init__(self, auth_url: str, user: str, version: str = "1.5") -> None:
+    def __init__(
+        self,
+        auth_url: str,
+        user: str,
+        version: str = "1.5",
+        *,
+        password: str = "secret",
+        project: str = "p",
+    ) -> None:
         self.version = version
         environ = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         self._process = subprocess.Popen(
@@ -36,8 +44,8 @@ class Client:
                 **environ,
                 "OS_AUTH_URL": auth_url,
                 "OS_USERNAME": user,
-                "OS_PASSWORD": "secret",
-                "OS_PROJECT_NAME": "p",
+                "OS_PASSWORD": password,
+                "OS_PROJECT_NAME": project,
                 "OS_USER_DOMAIN_NAME": "Default",
                 "OS_PROJECT_DOMAIN_NAME": "Default",
                 "OS_IDENTITY_API_VERSION": "3",

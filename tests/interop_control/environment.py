@@ -9,18 +9,23 @@ from pathlib import Path
 
 from tests.servers.packages import cache_directory, installation_lock
 
-CLIENT, OPENSTACK = "4.11.0", "10.5.0"
+CLIENT, OPENSTACK, TEMPEST = "4.11.0", "10.5.0", "47.0.0"
 
 
 def interpreter() -> Path:
     """Return the environment's Python, installing the client from the package index when absent."""
-    home = cache_directory() / "peers" / f"python-watcherclient-{CLIENT}"
+    home = cache_directory() / "peers" / f"python-watcherclient-{CLIENT}-{OPENSTACK}-{TEMPEST}"
     python = home / "bin" / "python"
     with installation_lock():
         if not _works(python):
             print(f"installing python-watcherclient {CLIENT} …", file=sys.stderr)
             venv.create(home, with_pip=True, clear=True)
-            wanted = (f"python-watcherclient=={CLIENT}", f"python-openstackclient=={OPENSTACK}")
+            wanted = (
+                f"python-watcherclient=={CLIENT}",
+                f"python-openstackclient=={OPENSTACK}",
+                # Its own functional tests are written with it.
+                f"tempest=={TEMPEST}",
+            )
             subprocess.run(
                 [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted],
                 check=True,
@@ -29,7 +34,8 @@ def interpreter() -> Path:
 
 
 def _works(python: Path) -> bool:
-    command = [str(python), "-c", "import watcherclient.osc.plugin, openstackclient.shell"]
+    wanted = "watcherclient.osc.plugin, openstackclient.shell, tempest.lib.exceptions"
+    command = [str(python), "-c", f"import {wanted}"]
     return (
         python.exists()
         and subprocess.run(command, check=False, capture_output=True).returncode == 0

@@ -20,6 +20,11 @@ FOLDER = Path(os.environ.get("TACHYON_TESTBED", Path(__file__).parents[3] / "sha
 #: Where a user of its database may go, unlike a home.
 HOME = Path(os.environ.get("TESTBED_HOME", "/var/tmp/tachyon-testbed"))
 CLOUD = "testbed"
+AUTH_URL = "http://127.0.0.1:5000/v3"
+#: Of every account, in Keystone and on the servers.
+PASSWORD = "testbed"
+PORT_MYSQL = 13306
+MEMCACHED = "127.0.0.1:11311"
 
 
 def environment() -> dict[str, str]:
@@ -48,7 +53,12 @@ def clouds_yaml() -> Path:
 
 def rabbit_url() -> str:
     """Return the message bus of the services."""
-    return "rabbit://openstack:testbed@127.0.0.1:5672/"
+    return f"rabbit://openstack:{PASSWORD}@127.0.0.1:5672/"
+
+
+def database_url() -> str:
+    """Return the SQL server of the services, without a database's name."""
+    return f"mysql+pymysql://openstack:{PASSWORD}@127.0.0.1:{PORT_MYSQL}"
 
 
 @contextmanager
