@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from benchmarks import peer
+from benchmarks import legality, peer
 from benchmarks.report import seconds, times
 from benchmarks.stock_metrics import _CLIMATE, Datasource, share
 from tachyon.graph.cluster_file import ClusterFile, write_cluster_file
@@ -94,8 +94,12 @@ def main() -> None:
         " from memory, the",
         f"model at hand; ours the best of {ROUNDS}, stock `python-watcher` {peer.VERSION} once, "
         f"ended after {arguments.limit:g} s.",
-        "Plans: migrations, hosts in use that end empty, and the standard deviation of the hosts' "
-        "CPU use (share of a host).",
+        "Plans: migrations, hosts in use that end empty, the standard deviation of the hosts' CPU "
+        "use (share of a host;",
+        "none where the strategy leaves the choice of hosts to Nova), and, where there are any, "
+        "actions that Nova or Placement",
+        "would refuse or that break a rule, as the tests' independent checker finds by replaying "
+        "the plan.",
         f"Python {platform.python_version()}, {platform.system()} on {platform.machine()}.",
         "",
     ]
@@ -135,18 +139,18 @@ def table(hosts: int, instances: int, limit: float, *, with_peer: bool) -> list[
         pools = [p["name"] for p in providers if p.get("type") == "pool"]
         for line, (name, parameters, theirs) in cases(names, pools).items():
             note(f"{hosts} hosts: {line}")
-            ours, plan = run(view, metrics, name, parameters)
+            ours, plan = run(view, content, metrics, name, parameters)
             shown = [line, seconds(ours), plan]
             if theirs is None or not with_peer:
                 shown += ["—", "—", "—"]
             else:
-                shown += beside(view, metrics, path, theirs, limit, ours)
+                shown += beside(view, content, metrics, path, theirs, limit, ours)
             lines.append(f"| {' | '.join(shown)} |")
     return [*lines, ""]
 
 
 def run(
-    view: View, metrics: Measurements, name: str, parameters: dict[str, Any]
+    view: View, content: ClusterFile, metrics: Measurements, name: str, parameters: dict[str, Any]
 ) -> tuple[float, str]:
     """Return our seconds of CPU, and the plan in words."""
     least = float("inf")
@@ -162,11 +166,22 @@ def run(
     for proposal in context.proposals:
         if proposal.action_type == "migrate" and proposal.resource_id is not None:
             homes[view.consumer_row(proposal.resource_id)] = -1
-    return least, words(quality(view, metrics, homes))
+    plan = (
+        Plugins()
+        .planner("weight")()
+        .plan(session, context.proposals, strategy.limits(view), in_flight=strategy.in_flight())
+    )
+    return least, words(quality(view, metrics, homes), legality.of_plan(content, plan))
 
 
 def beside(
-    view: View, metrics: Measurements, cluster: Path, name: str, limit: float, ours: float
+    view: View,
+    content: ClusterFile,
+    metrics: Measurements,
+    cluster: Path,
+    name: str,
+    limit: float,
+    ours: float,
 ) -> list[str]:
     """Return the peer's three cells."""
     done = subprocess.run(
@@ -189,7 +204,8 @@ def beside(
     if error:
         return [f"{seconds(found['seconds'])}, fails: {error.partition(':')[0]}", "—", "—"]
     homes = placed(view, found["actions"])
-    return [seconds(found["seconds"]), words(quality(view, metrics, homes)), ratio]
+    illegal = legality.of_stock(content, found["actions"])
+    return [seconds(found["seconds"]), words(quality(view, metrics, homes), illegal), ratio]
 
 
 def placed(view: View, actions: list[dict[str, Any]]) -> Any:
@@ -238,7 +254,10 @@ def measured(view: View, content: ClusterFile) -> Measurements:
 
 
 def quality(view: View, metrics: Measurements, homes: Any) -> dict[str, float]:
-    """Return migrations, released hosts and the deviation of CPU use with instances on hosts."""
+    """Return migrations, released hosts and the deviation of CPU use with instances on hosts.
+
+    The deviation is NaN where somebody's host is not known (−1).
+    """
     c = view.consumers
     instances = c.alive & (c.type == view.codes.type.find("instance")) & (c.home >= 0)
     hosts = view.provider_mask(types=["compute"])
@@ -252,16 +271,21 @@ def quality(view: View, metrics: Measurements, homes: Any) -> dict[str, float]:
 
     ones = np.ones(c.alive.size)
     used = on_hosts(c.home, ones) > 0, on_hosts(homes, ones) > 0
+    known = not (instances & (homes < 0)).any()
     return {
         "migrations": int((instances & (homes != c.home)).sum()),
         "released": int((hosts & used[0] & ~used[1]).sum()),
-        "deviation": float((on_hosts(homes, load)[hosts] / vcpus[hosts]).std()),
+        "deviation": float((on_hosts(homes, load)[hosts] / vcpus[hosts]).std())
+        if known
+        else np.nan,
     }
 
 
-def words(found: Mapping[str, float]) -> str:
+def words(found: Mapping[str, float], illegal: int) -> str:
     """Show the quality of a plan."""
-    return f"{found['migrations']:,} / {found['released']:,} / {found['deviation']:.4f}"
+    deviation = "–" if np.isnan(found["deviation"]) else f"{found['deviation']:.4f}"
+    shown = f"{found['migrations']:,} / {found['released']:,} / {deviation}"
+    return f"{shown}; {illegal:,} illegal" if illegal else shown
 
 
 def note(text: str) -> None:

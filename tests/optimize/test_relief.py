@@ -98,6 +98,13 @@ def test_where_the_first_instance_finds_no_place_the_next_one_goes() -> None:
     ]
 
 
+def test_the_instance_with_the_most_vcpus_takes_its_heat_along() -> None:
+    content = small(
+        [host("hot"), host("cool")], [vm("x", "hot", 1), vm("y", "hot", 4), vm("z", "hot", 4)]
+    )
+    assert steps(run(content, HEAT, metrics=heat(hot=40.0, cool=20.0))) == [("live", "y", "cool")]
+
+
 def test_every_hot_host_is_relieved_where_there_is_no_limit() -> None:
     content = small([host("h1"), host("h2"), host("cool")], [vm("x", "h1"), vm("y", "h2")])
     metrics = heat(h1=40.0, h2=38.0, cool=20.0)

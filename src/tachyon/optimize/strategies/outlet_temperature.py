@@ -1,8 +1,8 @@
 """`outlet_temperature`: move an instance from the hottest host to the coolest one.
 
 Spec outlet-temperature-based-strategy: a host whose outlet temperature is at the threshold gives
-an instance to the coolest of those below it that has room. Where the first instance finds no
-place, the next one is tried, and then the next hottest host.
+an instance to the coolest of those below it that has room: the one with the most VCPUs, for its
+heat goes with it. Where that finds no place, the next one is tried, and then the next hottest host.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tachyon.optimize.strategies.measurements import MetricNeed
 from tachyon.optimize.strategies.packing import Packer
 from tachyon.optimize.strategies.readings import Readings
 from tachyon.optimize.strategies.release import members
-from tachyon.optimize.strategies.relief import move_first, ranked
+from tachyon.optimize.strategies.relief import largest_first, move_first, ranked
 
 
 class OutletTemperature(Strategy):
@@ -77,4 +77,5 @@ class OutletTemperature(Strategy):
                 break
             context.step(made, sources.size, f"{made} migrations")
             cooler = known & ~hot & (heat[row] - heat >= given["minimum_gain"])
-            made += move_first(packer, standing[row], ranked(packer, cooler, heat)) >= 0
+            instances = largest_first(session, standing[row])
+            made += move_first(packer, instances, ranked(packer, cooler, heat)) >= 0

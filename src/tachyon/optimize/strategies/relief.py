@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tachyon.graph.view.columns import F64, Bool
+from tachyon.graph.simulation import Session
+from tachyon.graph.view.columns import F64, I64, Bool
+from tachyon.optimize.strategies.hosts import held
 from tachyon.optimize.strategies.packing import Packer
 
 
@@ -14,6 +16,14 @@ def ranked(packer: Packer, targets: Bool, preference: F64) -> F64:
     """Return for `Packer.place` the targets (P) in the order of a preference (P), least first."""
     rank: F64 = np.where(targets[packer.rows], preference[packer.rows], np.inf)
     return rank
+
+
+def largest_first(session: Session, instances: list[int]) -> list[int]:
+    """Return instances by their VCPUs, the most first; those with as many keep their order."""
+    rows: I64 = np.array(instances, np.int64)
+    vcpus = held(session.view, "VCPU")
+    found: list[int] = rows[np.argsort(-vcpus[rows], kind="stable")].tolist()
+    return found
 
 
 def move_first(packer: Packer, instances: Iterable[int], rank: F64) -> int:

@@ -13,16 +13,14 @@ from typing import ClassVar
 import numpy as np
 
 from tachyon.graph.simulation import Session
-from tachyon.graph.view.columns import I64
 from tachyon.optimize.strategies import options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
-from tachyon.optimize.strategies.hosts import held
 from tachyon.optimize.strategies.measurements import MetricNeed
 from tachyon.optimize.strategies.packing import Packer
 from tachyon.optimize.strategies.readings import Readings
 from tachyon.optimize.strategies.release import members
-from tachyon.optimize.strategies.relief import move_all, move_first, ranked
+from tachyon.optimize.strategies.relief import largest_first, move_all, move_first, ranked
 
 _METRICS = ("host_airflow", "host_inlet_temp", "host_power")
 
@@ -89,17 +87,10 @@ class UniformAirflow(Strategy):
             context.step(0, sources.size, session.view.provider_at(row).name)
             less = targets & (airflow[row] - airflow >= given["minimum_gain"])
             rank = ranked(packer, less, airflow)
-            instances = self._largest_first(session, standing[row])
+            instances = largest_first(session, standing[row])
             limit = given["migration_limit"]
             if broken[row] and (not limit or len(instances) <= limit):
                 if move_all(packer, instances, rank):
                     break
             elif not broken[row] and move_first(packer, instances, rank) >= 0:
                 break
-
-    @staticmethod
-    def _largest_first(session: Session, rows: list[int]) -> list[int]:
-        standing: I64 = np.array(rows, np.int64)
-        vcpus = held(session.view, "VCPU")
-        found: list[int] = standing[np.argsort(-vcpus[standing], kind="stable")].tolist()
-        return found
