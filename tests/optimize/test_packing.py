@@ -39,7 +39,7 @@ def test_room_is_that_of_a_fresh_look(shape: str, steps: list[tuple[str, int]]) 
         homes = of.homes()
         used = np.zeros(view.provider_rows)
         np.add.at(used, homes[homes >= 0], demand[homes >= 0])
-        return Load(demand=demand, room=full - used)
+        return Load(demand=demand, room=full - used, capacity=full)
 
     packer = Packer(eligibility, {}, [room(session)], vacate=True)
     movable = np.flatnonzero(eligibility.movable)

@@ -30,10 +30,12 @@ class Load(Struct, frozen=True, kw_only=True):
     Attributes:
         demand: N; what each consumer takes.
         room: P; how much more each host can take; negative on overloaded ones.
+        capacity: P; what each host has in all.
     """
 
     demand: F64
     room: F64
+    capacity: F64
 
 
 class Packer:
@@ -90,12 +92,14 @@ class Packer:
             ]
         )
         self._limited += range(len(view.classes), len(view.classes) + len(loads))
-        #: C; what amounts are divided by to compare classes: a mean host.
-        mean = capacity.mean(axis=1) if self.rows.size else np.zeros(len(view.classes))
+        #: C + K; what amounts are divided by to compare classes and loads: a mean host.
+        most = np.vstack([capacity, *(load.capacity[self.rows] for load in loads)])
+        mean = most.mean(axis=1) if self.rows.size else np.zeros(len(most))
         self.norm: F64 = np.where(mean > 0, mean, 1.0)
         self._unit: list[float] = (1.0 / self.norm).tolist()
         #: Columns that have a limit at all; a metric without one is no reason to choose a host.
         self._bounded = set(np.flatnonzero(~np.isinf(share)).tolist())
+        self._bounded |= set(range(len(view.classes), len(most)))
         self.demand: I64 | F64 = folded.view.consumers.demand
         if loads:
             self.demand = np.column_stack([self.demand, *(load.demand for load in loads)])

@@ -23,10 +23,11 @@ from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import REASON_FOR_DISABLE
 from tachyon.optimize.strategies.hosts import capacity, held, on_hosts, physical
 from tachyon.optimize.strategies.measurements import MetricNeed
+from tachyon.optimize.strategies.overload import reopen
 from tachyon.optimize.strategies.packing import Load, Packer
 from tachyon.optimize.strategies.readings import Readings
 from tachyon.optimize.strategies.release import Release
-from tachyon.optimize.strategies.services import disable, enable
+from tachyon.optimize.strategies.services import disable
 
 _SHARE: options.Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 
@@ -102,7 +103,12 @@ class VMWorkloadConsolidation(Strategy):
         unknown = running & ~readings.known("instance_cpu_usage")
         uses = self._uses(session, readings, running)
         loads = [
-            Load(demand=use.of_instances, room=use.allowed - use.of_hosts) for use in uses.values()
+            Load(
+                demand=use.of_instances,
+                room=use.allowed - use.of_hosts,
+                capacity=use.allowed,
+            )
+            for use in uses.values()
         ]
         packer = Packer(eligibility, {}, loads, hosts, vacate=True)
         packer.open &= eligibility.targets[packer.rows] & hosts_in_use(session)[packer.rows]
@@ -191,6 +197,11 @@ class _Run:
         use: F64 = self._left()[self.packer.rows] - self.cpu.allowed[self.packer.rows]
         return use
 
+    def _standbys(self) -> list[int]:
+        eligibility = self.packer.eligibility
+        rows: list[int] = np.flatnonzero(eligibility.reusable & ~eligibility.targets).tolist()
+        return rows
+
     def relieve(self) -> Bool:
         """Take instances from overloaded hosts until they are so no more; return which were."""
         packer, release = self.packer, self.release
@@ -206,24 +217,11 @@ class _Run:
                     break
                 target = packer.place(member, self._rank())
                 if target < 0:
-                    target = self._reopen(member)
+                    # Nothing else has room for it.
+                    target = reopen(packer, member, self._standbys())
                 if target >= 0:
                     release.moves(row, target, member)
         return overloaded
-
-    def _reopen(self, member: int) -> int:
-        """Enable a host that Tachyon had disabled, for an instance that fits nowhere else."""
-        eligibility = self.packer.eligibility
-        for row in np.flatnonzero(eligibility.reusable & ~eligibility.targets).tolist():
-            at = self.packer.position[row]
-            self.packer.admit(row)
-            if self.packer.fits(member)[at]:
-                enable(self.session, row)
-                if self.packer.move(member, row):
-                    return row
-                self.session.undo()
-            self.packer.shut(row)
-        return -1
 
     def consolidate(self, hosts: Bool) -> None:
         """Empty hosts, the least used first, into the most used ones."""
