@@ -177,7 +177,7 @@ def test_verbose_shows_where_an_error_comes_from() -> None:
 
 @pytest.mark.parametrize("goal", GOALS)
 def test_a_captured_cloud_is_audited(goal: str) -> None:
-    capture = ROOT / "tests" / "data" / "openstack-capture"
+    capture = ROOT / "tests" / "data" / "openstack-capture" / "http"
     assert "hosts in use" in tachyon("audit", "run", capture, "--goal", goal).out
 
 

@@ -38,7 +38,7 @@ def test_a_store_gives_back_what_was_imported(cluster_path: Path, tmp_path: Path
 
 
 def test_a_capture_becomes_a_cluster_file(tmp_path: Path) -> None:
-    capture = ROOT / "tests" / "data" / "openstack-capture"
+    capture = ROOT / "tests" / "data" / "openstack-capture" / "http"
     tachyon("import", capture, "--output", tmp_path / "c.json")
     assert read_cluster_file(tmp_path / "c.json").cluster.consumers
 

@@ -137,6 +137,23 @@ def test_a_synchronisation_of_another_collector_counts(
         assert own() <= first + 1
 
 
+def test_without_notifications_a_poll_finds_what_changed(emulator: Emulator) -> None:
+    with collecting(emulator, poll_interval=0.1) as service:
+        until(lambda: is_filled(service))
+        host = next(iter(emulator.cloud.compute.hosts.values()))
+        with emulator.cloud.lock:
+            host.alive = False
+        until(lambda: service.graph.provider(host.uuid).state == "down")
+        assert 'tachyon_collector_polls_total{outcome="done"}' in get(f"{service.url}/metrics")[1]
+        emulator.arm(RequestFault(service="nova", path=".*/os-services", status=503, times=None))
+        failed = 'tachyon_collector_polls_total{outcome="failed"}'
+        until(lambda: failed in get(f"{service.url}/metrics")[1])
+        emulator.faults.clear()
+        with emulator.cloud.lock:
+            host.alive = True
+        until(lambda: service.graph.provider(host.uuid).state == "up")
+
+
 def test_two_collectors_do_not_share_a_port(emulator: Emulator) -> None:
     with collecting(emulator) as service:
         port = int(service.url.rsplit(":", 1)[1])

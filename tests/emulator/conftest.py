@@ -13,7 +13,7 @@ from tachyon.openstack.connection import Connection, connect
 from tachyon.openstack.emulator import Emulator, ManualClock, Notification
 from tests.emulator.exercise import DURATIONS, STEPS, Exercise
 
-CAPTURED = Path(__file__).parent / "captured"
+CAPTURED = Path(__file__).parents[1] / "data" / "openstack-capture"
 
 
 @pytest.fixture(scope="session")

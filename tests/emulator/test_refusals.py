@@ -55,6 +55,8 @@ REFUSALS: list[tuple[str, str, str, Any, int]] = [
     ("nova", "POST", "/os-aggregates/1/action", {"add_host": {"host": "compute-1"}}, 409),
     ("nova", "POST", "/os-aggregates/1/action", {"remove_host": {"host": "compute-6"}}, 404),
     ("nova", "DELETE", "/os-aggregates/1", None, 400),
+    ("cinder", "GET", "/volumes?all_tenants=1&updated_at=gte:none", None, 400),
+    ("cinder", "GET", "/volumes?all_tenants=1&updated_at=2026-01-01T00:00:00", None, 400),
     ("cinder", "POST", f"{VOLUME}/action", {"os-migrate_volume": {"host": "none"}}, 400),
     ("cinder", "POST", f"{VOLUME}/action", {"os-retype": {"new_type": "none"}}, 404),
     ("cinder", "POST", f"{VOLUME}/action", {"os-retype": {"new_type": "ssd"}}, 400),

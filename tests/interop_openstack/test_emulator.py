@@ -11,11 +11,10 @@ from tachyon.openstack.captured import read_captured
 from tachyon.openstack.connection import Connection, connect
 from tachyon.openstack.emulator import Emulator
 from tests.emulator.shapes import differences, shape
-from tests.servers import testbed
 
 pytestmark = pytest.mark.interop
 
-CAPTURED = Path(__file__).parents[1] / "emulator" / "captured" / "http"
+CAPTURED = Path(__file__).parents[1] / "data" / "openstack-capture" / "http"
 NOVA = (
     "/servers?all_tenants=1",
     "/servers/detail?all_tenants=1",
@@ -38,13 +37,6 @@ CINDER = (
 )
 PROVIDER = ("inventories", "usages", "allocations", "traits", "aggregates")
 NOVA_VERSIONS = ("2.1", "2.46", "2.53", "2.56", "2.64", "2.79", "2.88", "2.96", "2.100", "2.104")
-
-
-@pytest.fixture(scope="module")
-def real() -> Iterator[Connection]:
-    testbed.up()
-    with connect(cloud=testbed.CLOUD, clouds_file=testbed.clouds_yaml()) as cloud:
-        yield cloud
 
 
 @pytest.fixture(scope="module")

@@ -84,10 +84,10 @@ class Scene:
 
 
 @contextmanager
-def scene(cluster: Cluster | None = None) -> Iterator[Scene]:
-    """A small cloud whose time stands still until something is let end."""
+def scene(cluster: Cluster | None = None, start: datetime | None = None) -> Iterator[Scene]:
+    """A small cloud whose time stands still, at `start`, until something is let end."""
     with (
-        Emulator(cluster or small_cluster().cluster, clock=ManualClock()) as emulator,
+        Emulator(cluster or small_cluster().cluster, clock=ManualClock(start)) as emulator,
         connected(emulator) as cloud,
     ):
         yield Scene(emulator, cloud)

@@ -24,7 +24,7 @@ from tachyon.optimize.strategies.measurements import Measurements
 from tachyon.optimize.strategies.options import StrategyOptions
 
 ROOT = Path(__file__).resolve().parents[2]
-CAPTURE = ROOT / "tests" / "data" / "openstack-capture"
+CAPTURE = ROOT / "tests" / "data" / "openstack-capture" / "http"
 
 PLUGINS = Plugins()
 

@@ -26,6 +26,15 @@ OPTIONS = (
         min=0.1,
         help="Seconds until a failed synchronisation is tried again; doubles up to the period.",
     ),
+    cfg.FloatOpt(
+        "poll_interval",
+        default=10.0,
+        min=0.0,
+        help="Seconds between two looks at what no service sends an event of: volumes that their "
+        "driver moved, services that stopped reporting or, in Cinder, were disabled. Three "
+        "requests; if the services take long to answer, it is done less often. 0: never, so that "
+        "the next synchronisation finds it.",
+    ),
     cfg.StrOpt("host", default="127.0.0.1", help="Address of /healthcheck and /metrics."),
     cfg.PortOpt("port", default=8643, help="Port of /healthcheck and /metrics; 0: a free one."),
 )

@@ -23,4 +23,5 @@ def storage(capture: Capture) -> list[ResourceProvider]:
 def volumes(capture: Capture, cluster: Cluster) -> list[Consumer]:
     """Return the volumes."""
     pools = {p.uuid for p in cluster.providers if p.type == "pool"}
-    return capture.build("cinder", "volumes", lambda v: mapping.volume(v, pools))
+    types = {kind["name"]: kind["id"] for kind in capture.all("cinder", "volume_types")}
+    return capture.build("cinder", "volumes", lambda v: mapping.volume(v, pools, types))

@@ -59,6 +59,7 @@ class Metrics:
             ["model"],
             registry=self.registry,
         )
+        self._polls = self._counter("polls", "Looks at what no event tells of.", ["outcome"])
         self._events = self._counter("events", "Notifications.", ["type", "outcome"])
         self._changes = self._counter("event_changes", "Entities that notifications changed.", [])
         self._lag = Gauge(
@@ -80,6 +81,10 @@ class Metrics:
     def failed(self, model: str, error: Exception) -> None:
         """Note a failed synchronisation."""
         self._synchronisations.labels(model, "failed").inc()
+
+    def polled(self, outcome: str) -> None:
+        """Note a poll."""
+        self._polls.labels(outcome).inc()
 
     def applied(self, applied: Applied, events: Sequence[Event]) -> None:
         """Note a batch of events."""

@@ -29,6 +29,7 @@ from tachyon.openstack.connection import Connection
 from tachyon.openstack.connection import connect as connect_cloud
 from tachyon.openstack.notifications.applying import Applier
 from tachyon.openstack.notifications.listener import Listener
+from tachyon.openstack.notifications.polling import Poller
 
 LOG = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class CollectorService:
         self.url = ""
         self.schedule: Schedule | None = None
         self._listener: Listener | None = None
+        self._poller: Poller | None = None
         self._stopping = threading.Event()
         self._metrics = Metrics(conf.collector.collectors, self.graph, self.cloud)
         self._server = HttpServer(
@@ -119,6 +121,8 @@ class CollectorService:
         self._beginning.join(_PATIENCE)
         if self._listener is not None:
             self._listener.stop()
+        if self._poller is not None:
+            self._poller.stop(_PATIENCE)
         if self.schedule is not None:
             self.schedule.stop(_PATIENCE)
         self._server.stop()
@@ -153,6 +157,11 @@ class CollectorService:
             failed=self._metrics.failed,
         )
         self.schedule.start()
+        if interval := self._conf.collector.poll_interval:
+            self._poller = Poller(
+                self.graph, self.cloud, names, interval=interval, told=self._metrics.polled
+            )
+            self._poller.start()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]

@@ -180,6 +180,17 @@ def volumes(cloud: Connection) -> list[Answer]:
     return cloud.cinder.entries("/volumes/detail", "volumes", params)
 
 
+def volumes_changed(cloud: Connection, since: str) -> list[Answer]:
+    """Return the volumes of all projects that changed at a moment or later (Cinder 3.60).
+
+    Args:
+        cloud: to ask.
+        since: the moment in ISO 8601.
+    """
+    params = {"all_tenants": True, "limit": PAGE, "sort": "id:asc", "updated_at": f"gte:{since}"}
+    return cloud.cinder.entries("/volumes/detail", "volumes", params)
+
+
 def volume(cloud: Connection, id: str) -> Answer | None:
     """Return a volume, None when there is none."""
     return _one(cloud.cinder, f"/volumes/{id}", "volume")

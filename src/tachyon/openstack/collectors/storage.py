@@ -47,6 +47,8 @@ class StorageCollector(Collector):
         count = Counter(v.get("os-vol-host-attr:host") for v in volumes)
         read = [mapping.pool(p, zones, count[p["name"]]) for p in pools]
         names = {pool.name for pool in read}
+        kinds = [mapping.volume_type(t) for t in types]
+        ids = {kind.name: kind.id for kind in kinds}
         counted: Counter[str] = Counter()
         counted["pool_without_service"] = sum(pool.parent_uuid is None for pool in read)
         counted["volume_without_pool"] = sum(
@@ -54,8 +56,8 @@ class StorageCollector(Collector):
         )
         cluster = Cluster(
             providers=[*hosts, *read],
-            consumers=[mapping.volume(v, names) for v in volumes],
-            flavors=[mapping.volume_type(t) for t in types],
+            consumers=[mapping.volume(v, names, ids) for v in volumes],
+            flavors=kinds,
             availability_zones=[
                 AvailabilityZone(name=zone)
                 for zone in sorted({z for z in zones.values() if z is not None})

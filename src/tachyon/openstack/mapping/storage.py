@@ -131,13 +131,17 @@ def _virtual_free(capabilities: Answer) -> float | None:
 
 
 def volume(
-    entry: Answer, pools: Collection[str], extra: Mapping[str, Any] | None = None
+    entry: Answer,
+    pools: Collection[str],
+    types: Mapping[str, str],
+    extra: Mapping[str, Any] | None = None,
 ) -> Consumer:
     """Return a volume.
 
     Args:
         entry: of `GET /volumes/detail`.
         pools: those that the graph knows; a volume that lies in no such pool holds nothing.
+        types: ids of volume types by name; volumes name theirs by id only from Cinder 3.63 on.
         extra: what else to keep.
     """
     at = entry["os-vol-host-attr:host"]
@@ -149,7 +153,7 @@ def volume(
         bootable=entry["bootable"] == "true",
         created_at=moment(entry["created_at"]),
         project_id=entry["os-vol-tenant-attr:tenant_id"],
-        flavor_id=entry["volume_type_id"],
+        flavor_id=entry.get("volume_type_id") or types.get(entry["volume_type"]),
         attachments=tuple(
             Attachment(consumer_uuid=a["server_id"], attachment_id=a["attachment_id"])
             for a in entry["attachments"]

@@ -22,7 +22,7 @@ from tachyon.graph.client import GraphClient
 from tachyon.graph.mutations import AnyMutation, Expected
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.mapping.answers import MISSHAPEN, misshapen
-from tachyon.openstack.notifications.contract import Handler, Outcome
+from tachyon.openstack.notifications.contract import Handler, Outcome, Rereader
 from tachyon.openstack.notifications.events import Event
 from tachyon.openstack.notifications.work import Later, Work
 
@@ -86,6 +86,19 @@ class Applier:
         """
         ordered = sorted(events, key=lambda event: event.at)
         return self._transact(lambda work: self._handle(ordered, work))
+
+    def read_again(self, rereader: Rereader, key: str) -> Applied:
+        """Read something again of which no event told.
+
+        Raises:
+            CloudUnavailable, StoreUnavailable: it could not be had, or not be written.
+        """
+
+        def demand(work: Work) -> Counter[tuple[str, str]]:
+            work.read_again(rereader, key, datetime.now(UTC))
+            return Counter()
+
+        return self._transact(demand)
 
     def settle(self) -> Applied:
         """Read again what was not settled and is due; see `due_in`."""

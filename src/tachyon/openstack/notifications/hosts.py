@@ -40,12 +40,13 @@ class HostRereader(Rereader):
                 if known is not None:
                     work.remove_provider(known.uuid)
             elif known is not None:
-                work.put_provider(_refreshed(cloud, known, service))
+                work.put_provider(refreshed(cloud, known, service))
             else:
                 _discover(cloud, name, service, work)
 
 
-def _refreshed(cloud: Connection, known: ResourceProvider, service: Answer) -> ResourceProvider:
+def refreshed(cloud: Connection, known: ResourceProvider, service: Answer) -> ResourceProvider:
+    """Return a host as its service says now, with the traits of its provider."""
     told = mapping.service(service)
     try:
         # A disabled service shows as a trait of its provider, too.

@@ -6,7 +6,7 @@ pool tells its capacities by itself, every minute or less, so those are taken fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -126,8 +126,10 @@ class PoolRereader(Rereader):
 
     def read(self, cloud: Connection, wanted: Mapping[str, datetime], work: Work) -> None:
         """Read the pools again."""
-        at = max(wanted.values())
-        answers = queries.pools(cloud)
+        self.stage(cloud, queries.pools(cloud), max(wanted.values()), work)
+
+    def stage(self, cloud: Connection, answers: list[Answer], at: datetime, work: Work) -> None:
+        """Stage pools as Cinder showed them at a moment."""
         known = {p.uuid: p for p in work.providers() if p.type == "pool"}
         if any(answer["name"] not in known for answer in answers):
             self._read_hosts(cloud, work)
@@ -175,6 +177,7 @@ class VolumeRereader(Rereader):
             else:
                 found.append((answer, at))
         stage_volumes(cloud, found, work)
+        put_off_volumes(found, work)
         work.read_again(POOLS, "", max(wanted.values()))
 
 
@@ -193,7 +196,19 @@ class PoolVolumeRereader(Rereader):
             or {answer["os-vol-host-attr:host"]} - {None} != known.allocations.keys()
         ]
         stage_volumes(cloud, moved, work)
+        put_off_volumes(moved, work)
         work.read_again(POOLS, "", at)
+
+
+def type_ids(work: Work) -> dict[str, str]:
+    """Return the ids of the volume types that the graph knows, by name."""
+    return {kind.name: kind.id for kind in _volume_types(work)}
+
+
+def _volume_types(work: Work) -> list[Flavor]:
+    """Return the volume types, which are the flavors without CPUs."""
+    flavors = [record for record in work.records("flavor").values() if isinstance(record, Flavor)]
+    return [flavor for flavor in flavors if flavor.vcpus == 0]
 
 
 def stage_volumes(cloud: Connection, found: list[tuple[Answer, datetime]], work: Work) -> None:
@@ -201,10 +216,11 @@ def stage_volumes(cloud: Connection, found: list[tuple[Answer, datetime]], work:
     names = {answer["os-vol-host-attr:host"] for answer, _ in found} - {None}
     if any(work.provider(name) is None for name in names):
         POOLS.read(cloud, {"": max(at for _, at in found)}, work)
-    kinds = {answer["volume_type_id"] for answer, _ in found} - {None}
-    if not kinds <= work.records("flavor").keys():
+    types = type_ids(work)
+    if not {answer["volume_type"] for answer, _ in found} - {None} <= types.keys():
         for answer in queries.volume_types(cloud):
             kind = mapping.volume_type(answer)
+            types[kind.name] = kind.id
             if work.records("flavor").get(kind.id) != kind:
                 work.put_record("flavor", kind.id, kind)
     pools = {p.uuid for p in work.providers() if p.type == "pool"}
@@ -212,9 +228,12 @@ def stage_volumes(cloud: Connection, found: list[tuple[Answer, datetime]], work:
         known = work.consumer(answer["id"])
         before = mark_of(known.extra) if known is not None else None
         mark = Mark(max(at, before.at) if before is not None else at)
-        work.put_consumer(mapping.volume(answer, pools, {EVENT: mark.as_extra()}))
-        if _is_under_way(answer):
-            work.later.add(Later(VOLUMES, answer["id"]))
+        work.put_consumer(mapping.volume(answer, pools, types, {EVENT: mark.as_extra()}))
+
+
+def put_off_volumes(found: Iterable[tuple[Answer, datetime]], work: Work) -> None:
+    """Demand that volumes that something is being done to are read again after a while."""
+    work.later |= {Later(VOLUMES, answer["id"]) for answer, _ in found if _is_under_way(answer)}
 
 
 def _is_under_way(answer: Answer) -> bool:
@@ -251,10 +270,9 @@ class VolumeTypeRereader(Rereader):
         """Read the volume types again."""
         answers = queries.volume_types(cloud)
         found = {answer["id"]: mapping.volume_type(answer) for answer in answers}
-        known = {k: f for k, f in work.records("flavor").items() if isinstance(f, Flavor)}
-        for key, flavor in known.items():
-            if flavor.vcpus == 0 and key not in found:
-                work.put_record("flavor", key, None)
+        known = {kind.id: kind for kind in _volume_types(work)}
+        for key in known.keys() - found.keys():
+            work.put_record("flavor", key, None)
         for key, kind in found.items():
             if known.get(key) != kind:
                 work.put_record("flavor", key, kind)

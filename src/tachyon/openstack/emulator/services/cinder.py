@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from datetime import UTC, datetime
 from typing import Any
 
 from tachyon.openstack.emulator.services.paging import add_links, page_of
@@ -227,6 +229,35 @@ def _one_volume(call: Call) -> Any:
     return {"volume": volume_body(call, volume_of(call))}
 
 
+_COMPARISONS = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "eq": operator.eq,
+    "neq": operator.ne,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def _changed(volumes: list[Volume], text: str) -> list[Volume]:
+    """Return the volumes whose last change compares as `text` says: `gte:2026-01-01T00:00:00,…`.
+
+    The database keeps whole seconds.
+    """
+    for condition in text.split(","):
+        name, _, value = condition.partition(":")
+        if name not in _COMPARISONS:
+            raise Refused(400, f"Invalid {name} operator")
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise Refused(400, f"Invalid {value} value") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        compare = _COMPARISONS[name]
+        volumes = [v for v in volumes if compare(v.updated.replace(microsecond=0), moment)]
+    return volumes
+
+
 def _volumes(call: Call) -> Any:
     volumes, rows = call.cloud.storage.ordered()
     if not (call.is_admin and flag(call.query.get("all_tenants"))):
@@ -239,6 +270,9 @@ def _volumes(call: Call) -> Any:
             for v in volumes
             if status in (None, v.status) and host in (None, v.pool) and name in (None, v.name)
         ]
+        rows = {volume.id: row for row, volume in enumerate(volumes)}
+    if "updated_at" in call.query and call.version >= (3, 60):
+        volumes = _changed(volumes, call.query["updated_at"])
         rows = {volume.id: row for row, volume in enumerate(volumes)}
     page, marker = page_of(call, volumes, lambda v: v.id, row_of=rows.get, absent=404)
     if call.path.endswith("/detail"):
