@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +16,7 @@ from tachyon.openstack.connection import connect
 from tachyon.openstack.emulator.faults import RequestFault
 from tachyon.openstack.emulator.state.storage import Volume
 from tachyon.openstack.notifications.polling import Poller
-from tests.collectors.agreement import content, differences
+from tests.collectors.agreement import content
 from tests.collectors.clouds import collect, configuration
 from tests.notifications.scenes import MODELS, Scene, assert_agrees
 from tests.notifications.scenes import scene as open_scene
@@ -58,7 +57,7 @@ def test_a_volume_that_its_driver_moved_is_found(scene: Scene, graph: GraphClien
         assert_agrees(graph, scene)
 
 
-def test_a_poll_asks_thrice_and_writes_nothing_while_nothing_happens(
+def test_a_poll_asks_four_times_and_writes_nothing_while_nothing_happens(
     scene: Scene, graph: GraphClient
 ) -> None:
     collect(scene.cloud, graph)
@@ -69,7 +68,7 @@ def test_a_poll_asks_thrice_and_writes_nothing_while_nothing_happens(
     for _ in range(3):
         assert polling.poll() == 0
     assert graph.view().generation == generation
-    assert sum((scene.cloud.requests - before).values()) == 3 * 3
+    assert sum((scene.cloud.requests - before).values()) == 3 * 4
 
 
 def test_services_that_stop_reporting_and_come_back_are_found(
@@ -136,8 +135,8 @@ def test_a_cinder_that_cannot_be_asked_for_changes_is_not(graph: GraphClient) ->
             assert_agrees(graph, scene)
             before = cloud.requests
             Poller(graph, cloud, MODELS, interval=10.0).poll()
-            # The services alone: this Cinder would answer with all volumes.
-            assert sum((cloud.requests - before).values()) == 2
+            # No volumes: this Cinder would answer with all of them.
+            assert sum((cloud.requests - before).values()) == 3
 
 
 moves = st.lists(
@@ -161,7 +160,4 @@ def test_any_silent_changes_are_found(taken: list[tuple[int, int, bool, bool]]) 
             if poll:
                 polling.poll()
         polling.poll()
-        found: dict[str, Any] = content(graph)
-        assert differences(found["consumer"], scene.truth()["consumer"]) == []
-        # Pools are read when a volume has changed.
         assert_agrees(graph, scene)

@@ -31,7 +31,7 @@ OPTIONS = (
         default=10.0,
         min=0.0,
         help="Seconds between two looks at what no service sends an event of: volumes that their "
-        "driver moved, services that stopped reporting or, in Cinder, were disabled. Three "
+        "driver moved, pools, services that stopped reporting or, in Cinder, were disabled. Four "
         "requests; if the services take long to answer, it is done less often. 0: never, so that "
         "the next synchronisation finds it.",
     ),

@@ -193,6 +193,7 @@ class _Round:
                     self.missing.append(name)
                 continue
             hosts.append(self._with_last(host, provider, last, uuid in held.failed))
+            self.counted += differences_of(hypervisor, hosts[-1])
         return hosts + self._hosts_out_of_reach(services, {host.name for host in hosts})
 
     def _hosts_out_of_reach(
@@ -309,6 +310,27 @@ class _Round:
         if self.answers.projects is None:
             return list(self.known.records["project"].values())
         return [mapping.project(p) for p in self.answers.projects]
+
+
+def differences_of(hypervisor: Answer, host: ResourceProvider) -> Counter[str]:
+    """Count in what Nova and Placement contradict each other about a host.
+
+    Args:
+        hypervisor: as Nova shows it; with capacities only before 2.88.
+        host: with what Placement says of it, as far as it does.
+    """
+    held = {name: inventory.total for name, inventory in host.inventories.items()}
+    capacities = (
+        ("vcpus", held.get("VCPU", 0) + held.get("PCPU", 0)),
+        ("memory_mb", held.get("MEMORY_MB", 0)),
+    )
+    counted: Counter[str] = Counter()
+    # What a host's parts have (NUMA nodes) is not in its own inventories.
+    if any(total and hypervisor.get(name, total) != total for name, total in capacities):
+        counted["capacity_differs"] += 1
+    if host.traits and (host.status == "disabled") != (mapping.DISABLED_TRAIT in host.traits):
+        counted["status_differs"] += 1
+    return counted
 
 
 def _is_sharing(provider: Provider, last: ResourceProvider | None) -> bool:

@@ -37,6 +37,7 @@ from tachyon.openstack.emulator.state.storage import (
     Volume,
     VolumeType,
 )
+from tachyon.openstack.mapping.compute import DISABLED_TRAIT
 
 #: The image of servers that are not booted from a volume.
 IMAGE = "6196c12c-7b97-4f9a-8a4c-0655eeedee16"
@@ -46,7 +47,6 @@ _ADMIN_USER = "562bae2db9aa49728d90652d28f0a000"
 _FIRST_GENERATION = 3
 #: The largest unit that Placement's database holds.
 _UNIT_MAX = 2**31 - 1
-DISABLED_TRAIT = "COMPUTE_STATUS_DISABLED"
 
 
 def load(cloud: Cloud, cluster: Cluster) -> None:

@@ -96,6 +96,10 @@ def is_compute_host(hypervisor: Answer) -> bool:
     return bool(hypervisor.get("hypervisor_type") != IRONIC)
 
 
+#: Trait that Nova gives the provider of a host whose service is disabled.
+DISABLED_TRAIT = "COMPUTE_STATUS_DISABLED"
+
+
 class Service(msgspec.Struct, frozen=True):
     """What a nova-compute service says of its host."""
 

@@ -87,15 +87,16 @@ class Applier:
         ordered = sorted(events, key=lambda event: event.at)
         return self._transact(lambda work: self._handle(ordered, work))
 
-    def read_again(self, rereader: Rereader, key: str) -> Applied:
-        """Read something again of which no event told.
+    def read_again(self, *wanted: tuple[Rereader, str]) -> Applied:
+        """Read again, each by its rereader, keys of which no event told.
 
         Raises:
             CloudUnavailable, StoreUnavailable: it could not be had, or not be written.
         """
 
         def demand(work: Work) -> Counter[tuple[str, str]]:
-            work.read_again(rereader, key, datetime.now(UTC))
+            for rereader, key in wanted:
+                work.read_again(rereader, key, datetime.now(UTC))
             return Counter()
 
         return self._transact(demand)

@@ -1,9 +1,10 @@
 """What no service sends an event of, asked for at short intervals.
 
-Cinder tells nothing of a volume that its driver moves; nobody tells that a nova-compute or
-cinder-volume service has stopped reporting, and Cinder not that one was disabled. A poll asks for
-the volumes that changed since the one before (`updated_at`, Cinder 3.60), and for the services:
-three requests, of which nothing is written while nothing differs from the graph.
+Cinder tells nothing of a volume that its driver moves, nor at once of what its scheduler has given
+away of a pool; nobody tells that a nova-compute or cinder-volume service has stopped reporting, and
+Cinder not that one was disabled. A poll asks for the volumes that changed since the one before
+(`updated_at`, Cinder 3.60), for the pools and for the services: four requests, of which nothing is
+written while nothing differs from the graph.
 """
 
 from __future__ import annotations
@@ -96,12 +97,7 @@ class ChangedVolumes(Rereader):
         types = type_ids(work)
         volumes = [(a, storage.volume(a, pools, types)) for a in answers]
         changed = [(a, at) for a, new in volumes if _differs(work.consumer(new.uuid), new)]
-        if changed:
-            # Asked for before anything is staged: without them the volumes are not written either,
-            # and both are found by the next poll.
-            filled = queries.pools(cloud)
-            stage_volumes(cloud, changed, work)
-            POOLS.stage(cloud, filled, at, work)
+        stage_volumes(cloud, changed, work)
 
 
 def _differs(known: Consumer | None, new: Consumer) -> bool:
@@ -165,21 +161,22 @@ class Poller:
         """
         view = self._graph.view()
         changed = 0
-        if "compute" in self._models and read_since(view, "compute") is not None:
-            changed += self._applier.read_again(self._compute, "").changed
         # What is not in the graph yet is for the first synchronisation.
+        if "compute" in self._models and read_since(view, "compute") is not None:
+            changed += self._applier.read_again((self._compute, "")).changed
         since = read_since(view, "storage")
         if "storage" in self._models and since is not None:
-            changed += self._applier.read_again(self._storage, "").changed
-            if self._cloud.cinder.supports("3.60"):
-                changed += self._poll_volumes(since)
+            changed += self._poll_storage(since)
         return changed
 
-    def _poll_volumes(self, since: datetime) -> int:
-        if self._newest is not None:
-            # Reckoned by the clocks of those who change volumes, which may differ.
-            since = max(since, self._newest - timedelta(seconds=CLOCK_TOLERANCE))
-        changed = self._applier.read_again(self._volumes, since.isoformat()).changed
+    def _poll_storage(self, since: datetime) -> int:
+        wanted: list[tuple[Rereader, str]] = [(self._storage, ""), (POOLS, "")]
+        if self._cloud.cinder.supports("3.60"):
+            if self._newest is not None:
+                # Reckoned by the clocks of those who change volumes, which may differ.
+                since = max(since, self._newest - timedelta(seconds=CLOCK_TOLERANCE))
+            wanted.append((self._volumes, since.isoformat()))
+        changed = self._applier.read_again(*wanted).changed
         # Not before it is written: what could not be is asked for again.
         self._newest = self._volumes.newest
         return changed

@@ -126,10 +126,8 @@ class PoolRereader(Rereader):
 
     def read(self, cloud: Connection, wanted: Mapping[str, datetime], work: Work) -> None:
         """Read the pools again."""
-        self.stage(cloud, queries.pools(cloud), max(wanted.values()), work)
-
-    def stage(self, cloud: Connection, answers: list[Answer], at: datetime, work: Work) -> None:
-        """Stage pools as Cinder showed them at a moment."""
+        at = max(wanted.values())
+        answers = queries.pools(cloud)
         known = {p.uuid: p for p in work.providers() if p.type == "pool"}
         if any(answer["name"] not in known for answer in answers):
             self._read_hosts(cloud, work)

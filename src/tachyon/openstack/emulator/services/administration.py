@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tachyon.openstack.emulator.loading import DISABLED_TRAIT
 from tachyon.openstack.emulator.notifications.nova import Teller
 from tachyon.openstack.emulator.services import catalogue
 from tachyon.openstack.emulator.services.hypervisors import service
 from tachyon.openstack.emulator.services.requester import requester_of
 from tachyon.openstack.emulator.state.compute import Aggregate, Group, Host
 from tachyon.openstack.emulator.web import Call, Refused, Route
+from tachyon.openstack.mapping.compute import DISABLED_TRAIT
 
 
 def _teller(call: Call) -> Teller:

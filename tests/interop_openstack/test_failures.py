@@ -1,0 +1,149 @@
+"""What dies beside a real cloud: the collector, the broker, a compute host."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tachyon.errors import CloudError
+from tachyon.graph.client import connect as connect_graph
+from tachyon.openstack.collectors import queries
+from tachyon.openstack.collectors.process import CollectorService
+from tachyon.openstack.connection import Connection
+from tests.collectors.clouds import configuration
+from tests.collectors.processes import CollectorProcess
+from tests.interop_openstack.truth import disagreements, until, wait_for_first_fill
+from tests.servers import testbed
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
+
+HOST = "compute-3"
+
+
+def act(cloud: Connection, server: str, action: str) -> bool:
+    """Ask for something; tell whether Nova allowed it."""
+    try:
+        cloud.nova.post(f"/servers/{server}/action", {action: None})
+    except CloudError as error:
+        if error.details.get("http_status") == 409:
+            return False
+        raise
+    return True
+
+
+def at_rest(cloud: Connection) -> bool:
+    return all(s["OS-EXT-STS:task_state"] is None for s in queries.servers(cloud))
+
+
+def burst(cloud: Connection) -> None:
+    """Let something happen to every server at once, several times."""
+    servers = [s["id"] for s in queries.servers(cloud)]
+    for action in ("pause", "unpause", "os-stop", "os-start", "migrate", "confirmResize"):
+        assert sum(act(cloud, server, action) for server in servers) > 0
+        until(lambda: at_rest(cloud), f"{action} ends")
+
+
+def test_a_collector_that_is_killed_in_a_burst_catches_up_when_it_is_back(
+    options: dict[str, dict[str, Any]], real: Connection, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path}/graph.db"
+    with (
+        CollectorProcess(tmp_path, options | {"graph": {"url": store}}) as collector,
+        connect_graph(store) as graph,
+    ):
+        wait_for_first_fill(graph)
+        assert disagreements(graph, real) == []
+        before = graph.view().generation
+        happening = threading.Thread(target=burst, args=[real])
+        happening.start()
+        until(lambda: graph.view().generation > before + 5, "events arrive")
+        collector.kill()
+        killed = graph.view().generation
+        happening.join()
+        assert graph.view().generation == killed
+        assert disagreements(graph, real)
+        collector.start()
+        until(lambda: graph.view().generation > killed, "the collector is back")
+        assert disagreements(graph, real) == []
+        assert collector.stop() == 0
+
+
+def test_what_happened_while_the_broker_was_away_is_found_by_the_next_synchronisation(
+    options: dict[str, dict[str, Any]], real: Connection, tmp_path: Path
+) -> None:
+    with (
+        connect_graph(f"sqlite:///{tmp_path}/graph.db") as graph,
+        CollectorService(configuration(**options), graph=graph) as collector,
+    ):
+        wait_for_first_fill(graph)
+        assert disagreements(graph, real) == []
+        testbed.service("stop", "rabbitmq")
+        try:
+            # Services that tell of what they do wait for the broker; Placement needs none.
+            tag_provider(real, "CUSTOM_BROKER_WAS_AWAY")
+            assert disagreements(graph, real)
+            assert collector.schedule is not None
+            collector.schedule.hurry()
+            assert disagreements(graph, real) == []
+        finally:
+            testbed.service("start", "rabbitmq")
+        # What happens from now on arrives again, without a restart.
+        server = queries.servers(real)[0]["id"]
+        until(lambda: stopped(real, server), "Nova works again")
+        end = time.monotonic() + 60.0
+        while graph.consumer(server).status != "SHUTOFF":
+            assert time.monotonic() < end, "no event arrives"
+            time.sleep(0.2)
+        assert act(real, server, "os-start")
+        until(lambda: at_rest(real), "the server is started")
+        assert disagreements(graph, real) == []
+
+
+def tag_provider(cloud: Connection, trait: str) -> None:
+    """Give the provider of a host one more trait."""
+    placement = cloud.placement
+    found = placement.get("/resource_providers", {"name": HOST})["resource_providers"][0]
+    placement.put(f"/traits/{trait}")
+    path = f"/resource_providers/{found['uuid']}/traits"
+    told = placement.get(path)
+    placement.put(path, {**told, "traits": [*told["traits"], trait]})
+
+
+def stopped(cloud: Connection, server: str) -> bool:
+    """Stop a server, as soon as Nova does it."""
+    found = queries.server(cloud, server)
+    assert found is not None
+    if found["status"] == "ACTIVE" and not found["OS-EXT-STS:task_state"]:
+        try:
+            act(cloud, server, "os-stop")
+        except CloudError:
+            # Nova itself has not found the broker again.
+            time.sleep(1.0)
+    return bool(found["status"] == "SHUTOFF")
+
+
+def test_a_compute_host_that_dies_is_down_in_the_graph_as_soon_as_nova_says_so(
+    options: dict[str, dict[str, Any]], real: Connection, tmp_path: Path
+) -> None:
+    def state() -> str:
+        (service,) = queries.compute_services(real, HOST)
+        return str(service["state"])
+
+    with (
+        connect_graph(f"sqlite:///{tmp_path}/graph.db") as graph,
+        CollectorService(configuration(**options), graph=graph),
+    ):
+        wait_for_first_fill(graph)
+        testbed.service("kill", f"nova-{HOST}")
+        try:
+            until(lambda: state() == "down", "Nova misses the host")
+            assert disagreements(graph, real) == []
+            assert next(p for p in graph.providers(name=HOST)).state == "down"
+        finally:
+            testbed.service("start", f"nova-{HOST}")
+        until(lambda: state() == "up", "the host is back")
+        assert disagreements(graph, real) == []
