@@ -144,7 +144,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(moves)
 def test_any_silent_changes_are_found(taken: list[tuple[int, int, bool, bool]]) -> None:
     with open_scene(start=datetime.now(UTC)) as scene, connect_graph("sqlite://") as graph:
