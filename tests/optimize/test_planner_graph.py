@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tachyon.conf import load
 from tachyon.errors import InvalidInput
 from tachyon.graph.cluster_file import ClusterFile
 from tachyon.graph.deltas import Move, Resize, UpdateProvider
@@ -131,6 +133,20 @@ def test_heavier_types_come_first_whatever_the_order_of_proposals() -> None:
     assert [a.action_type for a in plan.actions[2:]] == ["nop", "nop"]
     stop, sleep = plan.actions[:2]
     assert (stop.parents, sleep.parents) == ([], [])
+
+
+def test_weights_from_a_file_are_numbers(tmp_path: Path) -> None:
+    """Nine is less than ten, though "9" as a text comes after "10"."""
+    file = tmp_path / "tachyon.conf"
+    file.write_text("[watcher_planners.weight]\nweights = stop:9,nop:10\n")
+    weights = load(str(file))["watcher_planners.weight"].weights
+    context = Context()
+    context.propose("stop", "v")
+    context.propose("nop", None, {"message": "one"})
+    plan = Weight(PlannerOptions(weights=weights)).plan(
+        Session(view_of(small([host("a")], [vm("v", "a")]))), context.proposals
+    )
+    assert [a.action_type for a in plan.actions] == ["nop", "stop"]
 
 
 def test_types_that_no_option_names_come_last_one_at_a_time() -> None:

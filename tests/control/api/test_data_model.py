@@ -87,6 +87,19 @@ def test_instances_are_listed_with_their_hosts(api: Api, cluster: GraphClient) -
     assert used.keys() - older.keys() == {"server_pinned_az", "server_flavor_extra_specs"}
 
 
+def test_what_a_server_lacks_is_not_taken_from_another(api: Api, graph: GraphClient) -> None:
+    """Servers of a host are listed one after the other, each with what it has itself."""
+    graph.put_provider(host("a"))
+    graph.put_record(Flavor(id="f", extra_specs={"k": "v"}))
+    more: dict[str, Any] = {"metadata": {"k": "v"}, "project_id": "p", "flavor_id": "f"}
+    graph.put_consumer(instance("vm-1", "a", locked=True, name="first", **more))
+    graph.put_consumer(instance("vm-2", "a", name=""))
+    _, bare = api.ok("GET", PATH, version="1.6")["context"]
+    assert (bare["server_uuid"], bare["server_locked"], bare["server_name"]) == ("vm-2", False, "")
+    assert (bare["server_metadata"], bare["server_flavor_extra_specs"]) == ({}, {})
+    assert bare["server_project_id"] is None
+
+
 def test_an_audit_shows_its_scope(api: Api, cluster: GraphClient, here: World) -> None:
     """Its hosts, and its excluded instances marked."""
     scope = [
