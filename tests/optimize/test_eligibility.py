@@ -37,9 +37,9 @@ def test_what_is_undone_leaves_no_trace(shape: str) -> None:
     placed = 0
     for row in np.flatnonzero(eligibility.movable)[:30].tolist():
         at = int(packer.position[session.state.home(row)])
-        packer.open[:] = True
+        packer.open_only(np.ones(session.view.provider_rows, np.bool_))
         if at >= 0:
-            packer.open[at] = False
+            packer.set_open(session.state.home(row), wanted=False)
         placed += packer.place(row) >= 0
     assert placed
     assert session.delta_count == placed

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tachyon.errors import Conflict
+from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session
 from tachyon.optimize.folding import fold
+from tachyon.optimize.strategies import fitting
 from tachyon.optimize.strategies.descent import _Evenness
 from tachyon.optimize.strategies.eligibility import Eligibility
 from tachyon.optimize.strategies.packing import Load, Packer
@@ -60,6 +65,89 @@ def test_room_is_that_of_a_fresh_look(shape: str, steps: list[tuple[str, int]]) 
         fresh = Packer(Eligibility(session), {}, [room(session)], hosts=eligibility.targets)
         assert np.allclose(packer.free, fresh.free)
         assert packer.mark() == session.delta_count
+
+
+def straightforward(
+    packer: Packer, session: Session, row: int, rank: np.typing.NDArray[np.float64] | None
+) -> int:
+    """Place a consumer as `Packer.place` says, host by host on a fresh look."""
+    eligibility, folded = Eligibility(session), fold(session)
+    view, home = session.view, session.state.home(row)
+    refused, disliked = eligibility.refused_now(row), eligibility.disliked_now(row)
+    allowed = eligibility.allowed(int(eligibility.kind[row]))
+    found: list[tuple[bool, float, int, int]] = []
+    for at, target in enumerate(packer.rows.tolist()):
+        fits, waste = packer.open[at] and allowed[target] and target != home, 0.0
+        for column in range(len(view.classes)):
+            amount = int(folded.view.consumers.demand[row, column])
+            capacity = folded.view.capacity[target, column]
+            share = packer.limits.get(
+                view.classes[column], 1.0 if column < view.resource_columns else np.inf
+            )
+            if amount == 0 and view.classes[column] not in packer.limits:
+                continue
+            left = np.floor(capacity * share) - folded.used_matrix()[target, column] - amount
+            fits = fits and left >= 0
+            waste += (left * (1.0 / packer.norm[column])) ** 2 if amount and share < np.inf else 0.0
+        worth = waste if rank is None else rank[at]
+        if fits and worth < np.inf and (refused is None or not refused[target]):
+            found.append((disliked is not None and bool(disliked[target]), worth, at, target))
+    liked = [one for one in found if not one[0]] or found
+    for _, _, _, target in sorted(liked):
+        move = Move(
+            consumer_uuid=session.state.consumer_uuid(row), to_provider=view.providers.uuid[target]
+        )
+        with contextlib.suppress(Conflict):
+            session.record(move)
+            return target
+    return -1
+
+
+#: Place one by best fit or a rank, all of some, close a host or open it.
+PLACINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["one", "all", "all", "close", "open"]),
+        st.booleans(),
+        st.lists(st.integers(0, 10_000), min_size=1, max_size=6),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize(
+    "shape", ["tight", "groups", "zones", "nested", "measured", "nested and measured", "storage"]
+)
+@given(placings=PLACINGS, few=st.booleans())
+@settings(max_examples=12)
+def test_consumers_go_where_the_straightforward_way_takes_them(
+    shape: str, placings: list[tuple[str, bool, list[int]]], few: bool
+) -> None:
+    view = view_of(cluster(shape, 5))
+    session, plain = Session(view), Session(view)
+    limits = {"VCPU": 0.9} | {metric.name: 0.8 for metric in view.metrics}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "CLASSES", 2 if few else 256)
+        packer = Packer(Eligibility(session), limits, vacate=True)
+        movable = np.flatnonzero(packer.eligibility.movable)
+        order = np.random.default_rng(1).permutation(packer.rows.size).astype(float)
+        for what, ranked, numbers in placings:
+            rank = order if ranked else None
+            rows = list(dict.fromkeys(movable[[n % movable.size for n in numbers]].tolist()))
+            if what in ("close", "open"):
+                packer.set_open(int(packer.rows[numbers[0] % order.size]), wanted=what == "open")
+            elif what == "one":
+                assert packer.place(rows[0], rank) == straightforward(packer, plain, rows[0], rank)
+            else:
+                wanted: list[int] = []
+                for row in rows:
+                    wanted.append(straightforward(packer, plain, row, rank))
+                    if wanted[-1] < 0:
+                        plain.undo(len(wanted) - 1)
+                        wanted = []
+                        break
+                assert packer.place_all(rows, rank) == wanted
+            assert session.deltas == plain.deltas
+            assert np.array_equal(session.used_matrix(), plain.used_matrix())
 
 
 def test_a_host_that_is_admitted_takes_instances_until_it_is_shut() -> None:

@@ -195,6 +195,24 @@ def test_many_deltas_are_recorded_all_or_none() -> None:
     assert s.deltas == ()
 
 
+def test_moves_by_rows_are_those_by_names() -> None:
+    """All of them or none are recorded, and what they leave is the same."""
+    by_rows, by_names = session(), session()
+    consumer, provider = by_rows.view.consumer_row, by_rows.view.provider_row
+    by_rows.record_moves([consumer("web"), consumer("db")], [provider("beta"), provider("gamma")])
+    by_names.record_many([move("web", "beta"), move("db", "gamma")])
+    assert by_rows.deltas == by_names.deltas
+    assert by_rows.placements() == by_names.placements()
+    assert by_rows.arrivals() == by_names.arrivals()
+    with pytest.raises(InvalidInput) as refused:
+        by_rows.record_moves(
+            [consumer("web"), consumer("web")], [provider("gamma"), provider("gamma")]
+        )
+    assert refused.value.details["position"] == 1
+    assert by_rows.deltas == by_names.deltas
+    assert by_rows.usages() == by_names.usages()
+
+
 def test_undo_takes_back_the_newest_first() -> None:
     """Undone deltas come back newest first; more than there are is refused as a whole."""
     s = session()

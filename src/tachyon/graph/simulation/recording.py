@@ -45,12 +45,8 @@ def apply(state: VirtualState, delta: Delta) -> tuple[Effect, ...]:
         InvalidInput: the delta says nothing, or cannot be understood in this state.
     """
     if type(delta) is Move:
-        try:
-            return _move(state, delta)
-        except (CapacityExceeded, UnitViolation, InventoryMissing):
-            if not delta.overcommit:
-                raise
-            return _force_move(state, delta)
+        row = state.consumer_row(delta.consumer_uuid)
+        return apply_move(state, delta, row, state.view.provider_row(delta.to_provider))
     if isinstance(delta, Allocate):
         return _allocate(state, delta)
     if isinstance(delta, Deallocate):
@@ -60,6 +56,16 @@ def apply(state: VirtualState, delta: Delta) -> tuple[Effect, ...]:
     if isinstance(delta, UpdateProvider):
         return _update_provider(state, delta)
     raise InvalidInput(f"unknown delta {delta!r}")
+
+
+def apply_move(state: VirtualState, delta: Move, row: int, target: int) -> tuple[Effect, ...]:
+    """Apply a move whose consumer and target are known by their rows; see `apply`."""
+    try:
+        return _move(state, delta, row, target)
+    except (CapacityExceeded, UnitViolation, InventoryMissing):
+        if not delta.overcommit:
+            raise
+        return _force_move(state, delta)
 
 
 def revert(state: VirtualState, effects: Sequence[Effect]) -> None:
@@ -77,10 +83,8 @@ def revert(state: VirtualState, effects: Sequence[Effect]) -> None:
             state.flavors[row] = before
 
 
-def _move(state: VirtualState, delta: Move) -> tuple[Effect, ...]:
+def _move(state: VirtualState, delta: Move, row: int, target: int) -> tuple[Effect, ...]:
     view = state.view
-    row = state.consumer_row(delta.consumer_uuid)
-    target = view.provider_row(delta.to_provider)
     home = state.simple_home(row)
     tree = view.tree
     if home >= 0 and tree.hosts[target] == target:

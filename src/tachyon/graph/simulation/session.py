@@ -8,7 +8,8 @@ status) is the registry's business (`registry`).
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 
 import numpy as np
@@ -91,15 +92,33 @@ class Session:
 
         An error carries the `position` of the delta that was refused in its details.
         """
-        before = len(self._deltas)
-        try:
+        with self._all_or_none():
             for delta in deltas:
                 self.record(delta)
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        before = len(self._deltas)
+        try:
+            yield
         except TachyonError as error:
             position = len(self._deltas) - before
             self.undo(position)
             error.details["position"] = position
             raise
+
+    def record_moves(self, consumers: Sequence[int], targets: Sequence[int]) -> None:
+        """Record moves of consumers to hosts, given as rows, in order, all of them or none.
+
+        As `record_many` of as many `Move`s, and faster.
+        """
+        uuid, state = self.view.providers.uuid, self.state
+        self._arrivals = None
+        with self._all_or_none():
+            for row, target in zip(consumers, targets, strict=True):
+                move = Move(consumer_uuid=state.consumer_uuid(row), to_provider=uuid[target])
+                self._effects.append(recording.apply_move(state, move, row, target))
+                self._deltas.append(move)
 
     def undo(self, count: int = 1) -> list[Delta]:
         """Take back the last `count` deltas; returns them, newest first.

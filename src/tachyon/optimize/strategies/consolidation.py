@@ -142,7 +142,7 @@ class Consolidation(Strategy):
             minimum_gain=given["minimum_gain"],
         )
         # Hosts that are empty already are opened for nobody but who leaves an overloaded one.
-        packer.open[:] = (release.in_use & eligibility.targets)[packer.rows]
+        packer.open_only(release.in_use & eligibility.targets)
         if use is not None:
             context.focus = self._relieve(packer, release, use)
         self._release(context, packer, release)

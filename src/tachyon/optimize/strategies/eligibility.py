@@ -46,6 +46,7 @@ class Eligibility:
         reusable: P; hosts that Tachyon disabled and that a plan may enable again.
         reasons: by reason, N; which placed instances may not be moved, for people to read.
         movable: N; which consumers may be moved.
+        quiet: N; consumers of which no filter that is asked anew, nor a group, has anything to say.
     """
 
     def __init__(
@@ -174,8 +175,7 @@ class Eligibility:
         quiet &= np.array([text is None for text in c.scheduler_hints], np.bool_)
         if not all(one in DEFAULT for one in self._other):
             quiet[:] = False
-        #: Consumers of which no filter that is asked anew has anything to say.
-        self._quiet: list[bool] = quiet.tolist()
+        self.quiet: list[bool] = quiet.tolist()
         names = sorted({name for f in self._steady for name in f.columns(self.view)})
         columns = [getattr(c, name).astype(np.int64) for name in names]
         key = np.zeros(self.view.consumer_rows, np.int64)
@@ -212,7 +212,7 @@ class Eligibility:
 
     def changing(self, rows: I64) -> Bool:
         """Return for which consumers it depends on others' places where they may go."""
-        return ~np.array(self._quiet, np.bool_)[rows]
+        return ~np.array(self.quiet, np.bool_)[rows]
 
     def shut(self, row: int) -> None:
         """Take `open` back."""
@@ -221,7 +221,7 @@ class Eligibility:
     def refused_now(self, row: int) -> Bool | None:
         """Return the hosts that other consumers' places rule out; None where there is no rule."""
         found: Bool | None = None
-        if self._quiet[row]:
+        if self.quiet[row]:
             return found
         for one in self._other:
             if one.concerns(self.session.state, row):

@@ -168,7 +168,7 @@ class HostMaintenance(Strategy):
         if preferred is not None:
             hosts[preferred] |= eligibility.reusable[preferred]
         packer = Packer(eligibility, {}, hosts=hosts)
-        packer.open[:] = eligibility.targets[packer.rows]
+        packer.open_only(eligibility.targets)
         size = (packer.demand[moving] / packer.norm).max(axis=1)
         order = [moving[k] for k in np.argsort(-size, kind="stable").tolist()]
         homes = session.homes()

@@ -64,7 +64,7 @@ class NodeResourceConsolidation(Strategy):
             migration_limit=self.parameters["migration_limit"],
             minimum_gain=self.parameters["minimum_gain"],
         )
-        packer.open[:] = release.in_use[packer.rows]
+        packer.open_only(release.in_use)
         sources = release.donors & eligibility.targets & ~self._failed(session, context)
         self._release(release, sources, used, vcpus, context)
         if auto and release.released:

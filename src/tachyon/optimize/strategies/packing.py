@@ -19,6 +19,7 @@ from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, I64, Bool
 from tachyon.optimize.folding import fold
 from tachyon.optimize.strategies.eligibility import Eligibility
+from tachyon.optimize.strategies.fitting import Fitting, Key
 
 #: A position (`Packer.mark`) that `Packer.back_to` returns to.
 Mark = int
@@ -52,7 +53,7 @@ class Packer:
     Attributes:
         rows: H provider rows of the hosts that may take consumers.
         position: P; the position of each provider row in `rows`, −1 for others.
-        open: H; which of them are asked. The caller closes and opens hosts.
+        open: H; which of them are asked; see `open_only` and `set_open`.
         free: C + K × H; what is left of each column and of each load.
         demand: N × (C + K); what moves with each consumer.
     """
@@ -96,7 +97,7 @@ class Packer:
         most = np.vstack([capacity, *(load.capacity[self.rows] for load in loads)])
         mean = most.mean(axis=1) if self.rows.size else np.zeros(len(most))
         self.norm: F64 = np.where(mean > 0, mean, 1.0)
-        self._unit: list[float] = (1.0 / self.norm).tolist()
+        self._unit: F64 = 1.0 / self.norm
         #: Columns that have a limit at all; a metric without one is no reason to choose a host.
         self._bounded = set(np.flatnonzero(~np.isinf(share)).tolist())
         self._bounded |= set(range(len(view.classes), len(most)))
@@ -112,19 +113,23 @@ class Packer:
             c for c in range(view.resource_columns) if self._plain and self._has_units(c)
         ]
         self._log: list[tuple[int, int, int]] = []
-        self._allowed: dict[int, Bool] = {}
+        #: Columns of which like consumers hold the same: those of resource classes.
+        self._steady = view.resource_columns
+        #: By whether hosts are compared by what would be left on them.
+        self._tables: dict[bool, Fitting] = {}
 
     def admit(self, row: int) -> None:
         """Open a host that was out of service when the work began; the plan enables it."""
         self.eligibility.open(row)
-        self._allowed.clear()
-        self.open[self.position[row]] = True
+        self.set_open(row, wanted=True)
+        # Which hosts rules allow has changed for every class.
+        self._tables.clear()
 
     def shut(self, row: int) -> None:
         """Take `admit` back."""
         self.eligibility.shut(row)
-        self._allowed.clear()
-        self.open[self.position[row]] = False
+        self.set_open(row, wanted=False)
+        self._tables.clear()
 
     def _has_units(self, column: int) -> bool:
         """Tell whether unit rules of a class can refuse what any consumer holds of it."""
@@ -154,9 +159,7 @@ class Packer:
         for delta in self.session.undo(len(undone)):
             assert isinstance(delta, Move)
         for row, source, target in reversed(undone):
-            self.free[:, self.position[target]] += self.demand[row]
-            if self._vacate and self.position[source] >= 0:
-                self.free[:, self.position[source]] -= self.demand[row]
+            self._shift(row, source, target, -1)
 
     def place(self, row: int, rank: F64 | None = None) -> int:
         """Move a consumer to the best open host that it fits on; return its row, −1 for none.
@@ -165,13 +168,68 @@ class Packer:
 
         Args:
             row: of the consumer.
-            rank: H; the lowest is tried first, infinity never. None: best fit.
+            rank: H, not NaN; the lowest is tried first, infinity never. None: best fit.
         """
-        for at in self._order(row, rank):
-            target = int(self.rows[at])
+        worth = self._worth(row, rank)
+        if self._plain and row not in self._spread:
+            at = self._best(row, worth)
+            target = -1 if at < 0 else self.rows.item(at)
+            return target if target >= 0 and self.move(row, target) else -1
+        # Only recording tells whether the parts of a consumer fit on those of a host.
+        worth = worth.copy()
+        while (at := self._best(row, worth)) >= 0:
+            target = self.rows.item(at)
             if self.move(row, target):
                 return target
+            worth[at] = np.inf
         return -1
+
+    def place_all(self, rows: Sequence[int], rank: F64 | None = None) -> list[int]:
+        """Place consumers one after another, all of them or none; return their hosts' rows.
+
+        Empty when one of them found no place.
+
+        Args:
+            rows: of different consumers.
+            rank: see `place`.
+        """
+        quiet, simple = self.eligibility.quiet, self.session.state.simple_home
+        if not self._plain or any(simple(row) < 0 for row in rows):
+            return self._place_each(rows, rank)
+        # Room on whole hosts decides, and it is known: nothing is recorded before a rule looks at
+        # the session, and most often nothing has to be taken back there.
+        mark, pending, targets = self.mark(), list[tuple[int, int, int]](), list[int]()
+        for row in rows:
+            if not quiet[row]:
+                self._record(pending)
+            at = self._best(row, self._worth(row, rank))
+            if at < 0:
+                for undone in reversed(pending):
+                    self._shift(*undone, -1)
+                self.back_to(mark)
+                return []
+            targets.append(self.rows.item(at))
+            pending.append((row, simple(row), targets[-1]))
+            self._shift(*pending[-1])
+        self._record(pending)
+        return targets
+
+    def _record(self, pending: list[tuple[int, int, int]]) -> None:
+        """Record moves that are accounted for, and forget that they are pending."""
+        self.session.record_moves([row for row, _, _ in pending], [to for _, _, to in pending])
+        self._log += pending
+        pending.clear()
+
+    def _place_each(self, rows: Sequence[int], rank: F64 | None) -> list[int]:
+        mark = self.mark()
+        targets = []
+        for row in rows:
+            target = self.place(row, rank)
+            if target < 0:
+                self.back_to(mark)
+                return []
+            targets.append(target)
+        return targets
 
     def move(self, row: int, target: int) -> bool:
         """Move a consumer to a host of `rows`; False when it does not fit on the host's parts."""
@@ -185,69 +243,116 @@ class Packer:
             self.session.record(move)
         except Conflict:
             return False
-        self.free[:, self.position[target]] -= self.demand[row]
-        if self._vacate and self.position[source] >= 0:
-            self.free[:, self.position[source]] += self.demand[row]
+        self._shift(row, source, target)
         self._log.append((row, source, target))
         return True
 
-    def _order(self, row: int, rank: F64 | None) -> list[int]:
-        """Return the positions of the open hosts to try, the best one first.
+    def _shift(self, row: int, source: int, target: int, sign: int = 1) -> None:
+        """Account for a move (1), or for one that is taken back (−1)."""
+        demand = self.demand[row]
+        hosts = ((target, -sign), (source, sign)) if self._vacate else ((target, -sign),)
+        for host, direction in hosts:
+            at = self.position.item(host)
+            if at >= 0:
+                if direction > 0:
+                    self.free[:, at] += demand
+                else:
+                    self.free[:, at] -= demand
+                self._touch(at)
 
-        Only recording tells whether the parts of a consumer fit on those of a host, so several
-        hosts are given for it.
-        """
-        fits = self.fits(row)
-        fits &= self.open
-        home = self.position[self.session.state.home(row)]
-        if home >= 0:
-            fits[home] = False
-        if rank is not None:
-            fits &= rank < np.inf
-        if not fits.any():
-            return []
-        waste = self._waste(row) if rank is None else rank.copy()
-        disliked = self.eligibility.disliked_now(row)
-        if disliked is not None:
-            pleasant = fits & ~disliked[self.rows]
-            if pleasant.any():
-                fits = pleasant
-        waste[~fits] = np.inf
-        if self._plain and row not in self._spread:
-            return [int(np.argmin(waste))]
-        found: list[int] = np.argsort(waste, kind="stable")[: np.count_nonzero(fits)].tolist()
+    def _touch(self, at: int) -> None:
+        for table in self._tables.values():
+            table.touch(at)
+
+    def _best(self, row: int, worth: F64) -> int:
+        """Return the position of the host with the least worth but the consumer's own; −1: none."""
+        home = self.position.item(self.session.state.home(row))
+        own = np.inf if home < 0 else worth[home]
+        if own < np.inf:
+            worth[home] = np.inf
+        at = int(worth.argmin())
+        found = at if worth[at] < np.inf else -1
+        if own < np.inf:
+            worth[home] = own
         return found
 
-    def _waste(self, row: int) -> F64:
-        """Return by position the squared norm of the room that would be left."""
+    def _worth(self, row: int, rank: F64 | None) -> F64:
+        """Return what each host is worth to a consumer (H), the less the better, infinity: none.
+
+        The array may be a table's own, see `Fitting.find`.
+        """
+        worth = self._fitting(row, waste=rank is None)
+        if rank is not None:
+            worth = rank + worth
+        if self.eligibility.quiet[row]:
+            return worth
+        refused = self.eligibility.refused_now(row)
+        if refused is not None:
+            worth = np.where(refused[self.rows], np.inf, worth)
+        disliked = self.eligibility.disliked_now(row)
+        if disliked is not None:
+            pleasant = np.where(disliked[self.rows], np.inf, worth)
+            if self._best(row, pleasant) >= 0:
+                return pleasant
+        return worth
+
+    def _fitting(self, row: int, *, waste: bool) -> F64:
+        """Return what hosts are worth by the rules and the room that there is; see `_worth`."""
+        table = self._tables.get(waste)
+        if table is None:
+            width = self._steady
+            table = self._tables[waste] = Fitting(
+                self.free[:width], self.open, self._unit[:width], waste=waste
+            )
         demand = self.demand[row].tolist()
-        # Whole rows of a few thousand hosts cost less than picking the hosts that fit.
-        waste = np.zeros(self.rows.size)
-        for column, amount in enumerate(demand):
-            if amount and column in self._bounded:
-                left = self.free[column] - amount
-                left *= self._unit[column]
-                left *= left
-                waste += left
-        return waste
+        kind = self.eligibility.kind.item(row)
+        key = (kind, *demand[: self._steady])
+        worth = table.find(key)
+        if worth is None:
+            worth = self._new_class(table, key, demand)
+        fits: Bool | None = None
+        for column in range(self._steady, len(demand)):
+            amount, free = demand[column], self.free[column]
+            if amount or column in self._limited:
+                fits = free >= amount if fits is None else fits & (free >= amount)
+                if waste and amount and column in self._bounded:
+                    left = free - amount
+                    left *= self._unit[column]
+                    left *= left
+                    worth = worth + left
+        return worth if fits is None else np.where(fits, worth, np.inf)
+
+    def _new_class(self, table: Fitting, key: Key, demand: list[float]) -> F64:
+        amounts = np.array(demand[: self._steady])
+        asked = amounts != 0
+        asked[[column for column in self._limited if column < self._steady]] = True
+        may = self.eligibility.allowed(key[0])[self.rows]
+        for column in self._unit_columns:
+            may &= self._units(column, int(demand[column]))
+        return table.add(key, amounts, asked, may)
 
     def fits(self, row: int) -> Bool:
-        """Return the hosts that rules and the room on the whole host allow."""
-        demand = self.demand[row].tolist()
-        kind = int(self.eligibility.kind[row])
-        allowed = self._allowed.get(kind)
-        if allowed is None:
-            allowed = self._allowed[kind] = self.eligibility.allowed(kind)[self.rows]
-        fits = allowed.copy()
-        for column, amount in enumerate(demand):
-            if amount or column in self._limited:
-                fits &= self.free[column] >= amount
-        for column in self._unit_columns:
-            fits &= self._units(column, demand[column])
+        """Return the open hosts (H) that rules and the room on the whole host allow."""
+        fits = self._fitting(row, waste=False) < np.inf
         refused = self.eligibility.refused_now(row)
         if refused is not None:
             fits &= ~refused[self.rows]
         return fits
+
+    def open_only(self, hosts: Bool) -> None:
+        """Ask only some hosts (P)."""
+        self.open[:] = hosts[self.rows]
+        self._tables.clear()
+
+    def set_open(self, host: int, *, wanted: bool) -> bool:
+        """Open or close a host of any row; return whether it was open."""
+        at = self.position.item(host)
+        if at < 0:
+            return False
+        was = bool(self.open[at])
+        self.open[at] = wanted
+        self._touch(at)
+        return was
 
     def _units(self, column: int, amount: int) -> Bool | bool:
         if not amount:

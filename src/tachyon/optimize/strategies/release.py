@@ -71,21 +71,13 @@ class Release:
         if members and 1 / len(members) < self.minimum_gain:
             return False
         packer = self.packer
-        mark = packer.mark()
-        at = int(packer.position[row])
-        was_open = at >= 0 and bool(packer.open[at])
-        if was_open:
-            packer.open[at] = False
-        targets: list[tuple[int, int]] = []
-        for k in np.argsort(-size[members], kind="stable").tolist():
-            target = packer.place(members[k], rank)
-            if target < 0:
-                packer.back_to(mark)
-                if was_open:
-                    packer.open[at] = True
-                return False
-            targets.append((members[k], target))
-        for member, target in targets:
+        was_open = packer.set_open(row, wanted=False)
+        order = [members[k] for k in np.argsort(-size[members], kind="stable").tolist()]
+        targets = packer.place_all(order, rank)
+        if len(targets) < len(order):
+            packer.set_open(row, wanted=was_open)
+            return False
+        for member, target in zip(order, targets, strict=True):
             self.members.setdefault(target, []).append(member)
             self.moved.add(member)
         self.members[row] = []

@@ -36,11 +36,5 @@ def move_first(packer: Packer, instances: Iterable[int], rank: F64) -> int:
 
 def move_all(packer: Packer, instances: Iterable[int], rank: F64) -> list[int]:
     """Move all of some instances, or none of them; return those moved."""
-    mark = packer.mark()
-    moved = []
-    for row in instances:
-        if packer.place(row, rank) < 0:
-            packer.back_to(mark)
-            return []
-        moved.append(row)
-    return moved
+    rows = list(instances)
+    return rows if len(packer.place_all(rows, rank)) == len(rows) else []

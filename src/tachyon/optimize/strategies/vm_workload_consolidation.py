@@ -111,7 +111,7 @@ class VMWorkloadConsolidation(Strategy):
             for use in uses.values()
         ]
         packer = Packer(eligibility, {}, loads, hosts, vacate=True)
-        packer.open &= eligibility.targets[packer.rows] & hosts_in_use(session)[packer.rows]
+        packer.open_only(eligibility.targets & hosts_in_use(session))
         cpu = len(session.view.classes)
         release = Release(
             packer,

@@ -207,8 +207,9 @@ class _Run:
         packer = Packer(self.eligibility, {}, vacate=True)
         # Nothing is brought to hosts that are to be cleared, unless the audit names them.
         named = {target for target in self.nodes.values() if target is not None}
-        closed = [packer.position[row] for row in self.nodes if row not in named]
-        packer.open[[at for at in closed if at >= 0]] = False
+        for row in self.nodes:
+            if row not in named:
+                packer.set_open(row, wanted=False)
         return packer
 
     def _entry(self, volume: Volume) -> dict[str, Any] | None:
