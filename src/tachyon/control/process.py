@@ -31,6 +31,8 @@ LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds that a thread is waited for when it should have ended.
 _JOIN = 10.0
+#: Seconds that a service waits for the bus before it says that it has started.
+_CONNECT = 10.0
 
 
 class Worker(Protocol):
@@ -76,6 +78,10 @@ class Service:
         self._objects = objects
         self._closing = closing
         self._calls = serve_calls(transport, topic, host, worker)
+        # Beside the rest: it waits for the bus for as long as that is away.
+        self._calling = threading.Thread(
+            target=self._calls.start, name=f"{topic}-calls", daemon=True
+        )
         self._threads = [
             threading.Thread(target=work, name=f"{topic}-{name}", daemon=True)
             for name, work in (("life", heartbeat.run), ("work", worker.run))
@@ -88,7 +94,10 @@ class Service:
         return "" if self._health is None else self._health.url
 
     def start(self) -> None:
-        """Begin; returns when the service is listed and takes calls.
+        """Begin; returns when the service is listed, works, and takes calls.
+
+        Without a bus it works all the same, by what it finds in the database; it takes calls as
+        soon as the bus is there.
 
         Raises:
             ConfigurationError: the port of /healthcheck is taken.
@@ -97,19 +106,24 @@ class Service:
         if self._health is not None:
             self._health.start()
         self._heartbeat.beat()
-        self._calls.start()
-        for thread in self._threads:
+        for thread in (*self._threads, self._calling):
             thread.start()
+        self._calling.join(_CONNECT)
+        if self._calling.is_alive():
+            LOG.warning("no message bus yet: work is found by looking, calls are not answered")
 
     def stop(self) -> None:
         """Take no more calls, finish or hand back what is under way, and say good-bye."""
-        self._calls.stop()
+        called = not self._calling.is_alive()  # one that still waits for the bus holds nothing
+        if called:
+            self._calls.stop()
         self._worker.stop()
         self._heartbeat.stop()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(_JOIN)
-        self._calls.wait()
+        if called:
+            self._calls.wait()
         if self._health is not None:
             self._health.stop()
         self._closing()

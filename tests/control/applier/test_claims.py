@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tachyon.control.applier.actions.base import Action
-from tachyon.errors import InvalidInput, StateConflict
+from tachyon.errors import ActionFailed, InvalidInput, StateConflict
 from tests.control.world import DOWN_TIME, World, background, settle, until
 
 SLOW: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
@@ -141,6 +141,58 @@ def test_an_applier_that_starved_leaves_its_plan_to_the_next(world: World) -> No
     world.objects.action_plans.transition(plan.uuid, "CANCELLING", by_user=True)
     settle(other)
     assert world.state(plan) == "CANCELLED"
+
+
+class Held(Counting):
+    """Lasts until the test lets it end."""
+
+    going, done = threading.Event(), threading.Event()
+
+    def execute(self) -> None:
+        self.going.set()
+        assert self.done.wait(10)
+        if self.parameters:
+            raise ActionFailed("it did not work")
+
+
+@pytest.mark.parametrize("given", [{}, {"fails": True}])
+def test_an_applier_that_lost_its_plan_unawares_leaves_it_alone(
+    world: World, given: dict[str, Any]
+) -> None:
+    """What it had begun may succeed; nothing else of the plan is its business any more."""
+    Held.going.clear()
+    Held.done.clear()
+    plan = world.plan([("held", given, ()), ("held", {}, (0,)), ("held", {}, (1,))])
+    starved = world.applier("starved", types={"held": Held}, max_workers=1)
+    starved.look()
+    assert Held.going.wait(10)
+    world.objects.action_plans.update(plan.uuid, {"hostname": "other"})
+    Held.done.set()
+    assert starved.join(10)
+    found = world.objects.action_plans.get(plan.uuid)
+    assert (found.state, found.hostname) == ("ONGOING", "other")
+    assert world.states(plan) == ["ONGOING" if given else "SUCCEEDED", "PENDING", "PENDING"]
+    assert world.events.named("action_plan.cancel") == []
+    settle(world.applier("other", types={"held": Held}))
+    assert world.state(plan) == ("FAILED" if given else "SUCCEEDED")
+
+
+def test_a_plan_that_cannot_be_looked_at_holds_nobody_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when it is claimed nor when it is taken over."""
+    bad, crash, good = world.plan(SLOW[:1]), crashed(world), world.plan(SLOW[:1])
+    applier = world.applier()
+    overlap = applier._in_the_way
+
+    def broken(plan: Any) -> Any:
+        if plan.uuid == bad.uuid:
+            raise KeyError("a defect")
+        return overlap(plan)
+
+    monkeypatch.setattr(applier, "_in_the_way", broken)
+    settle(applier)
+    assert [world.state(p) for p in (bad, crash, good)] == ["PENDING", "SUCCEEDED", "SUCCEEDED"]
 
 
 def test_stopping_hands_an_unfinished_plan_back(world: World) -> None:

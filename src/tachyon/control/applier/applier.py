@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Literal
 
 from msgspec import Struct
@@ -133,8 +135,19 @@ class Applier:
         for plan in self._objects.action_plans.find({"state": "PENDING"}):
             if self._free() <= 0:
                 return
-            if plan.uuid not in self._running and not self._in_the_way(plan):
-                self._claim(plan)
+            with self._one(plan):
+                if plan.uuid not in self._running and not self._in_the_way(plan):
+                    self._claim(plan)
+
+    @contextmanager
+    def _one(self, plan: ActionPlan) -> Iterator[None]:
+        """Look at one plan: what is wrong with it keeps nobody from the others."""
+        try:
+            yield
+        except StoreUnavailable:
+            raise
+        except Exception:
+            LOG.exception("plan %s cannot be looked at", plan.uuid)
 
     def _claim(self, plan: ActionPlan) -> None:
         try:
@@ -183,7 +196,8 @@ class Applier:
                 continue
             if plan.hostname != self.means.host and plan.hostname in alive:
                 continue
-            self._adopt(plan)
+            with self._one(plan):
+                self._adopt(plan)
 
     def _adopt(self, plan: ActionPlan) -> None:
         changes: dict[str, str] = {"hostname": self.means.host}

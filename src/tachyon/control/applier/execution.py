@@ -39,6 +39,9 @@ LOG = logging.getLogger(__name__)
 ALWAYS, ANY = "ALWAYS", "ANY"
 #: States of an action that will not change any more.
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "SKIPPED"})
+#: States of a plan that somebody executes, and errors that say that somebody else changed it.
+_UNDER_WAY = ("ONGOING", "CANCELLING")
+_LOST = (StateConflict, TransitionNotAllowed)
 SOME_SKIPPED = "One or more actions were skipped."
 
 
@@ -122,11 +125,25 @@ class Execution:
         except StoreUnavailable:
             LOG.exception("the database is away; plan %s is left as it is", self.plan.uuid)
             raise
+        except _LOST as error:
+            # If it is ours all the same, the next look takes it up again.
+            LOG.info("plan %s is not ours to go on with: %s", self.plan.uuid, error)
         except Exception as error:
             LOG.exception("plan %s was given up", self.plan.uuid)
             if not self._abandoned.is_set():
                 return self._fail(error)
         return self._objects.action_plans.get(self.plan.uuid)
+
+    def _locked(self, *states: str) -> ActionPlan:
+        """Return the plan, which nobody takes over before the transaction ends.
+
+        Raises:
+            StateConflict: it is in another state, or no longer ours.
+        """
+        plan = self._objects.action_plans.lock(self.plan.uuid)
+        if plan.state not in states or plan.hostname != self.means.host:
+            raise StateConflict(f"plan {plan.uuid} is {plan.state} at {plan.hostname}")
+        return plan
 
     def _actions(self) -> list[ActionRecord]:
         return self._objects.actions.find({"action_plan_id": self.plan.id})
@@ -163,7 +180,7 @@ class Execution:
             if stopped or action.state != "PENDING" or self._left_out(action):
                 return
             self._run(action)
-        except (StateConflict, TransitionNotAllowed) as error:
+        except _LOST as error:
             # Skipped by a user, cancelled, or taken over meanwhile: whoever did it goes on.
             LOG.info("action %s is not ours to do: %s", uuid, error)
         except StoreUnavailable:
@@ -232,9 +249,7 @@ class Execution:
         """Bring an action from PENDING to ONGOING, if the plan is still ours."""
 
         def begin() -> ActionRecord:
-            plan = self._objects.action_plans.get(self.plan.uuid)
-            if plan.state != "ONGOING" or plan.hostname != self.means.host:
-                raise StateConflict(f"plan {plan.uuid} is {plan.state} at {plan.hostname}")
+            self._locked("ONGOING")
             return self._objects.actions.transition(action.uuid, "ONGOING", expected="PENDING")
 
         return self._objects.atomically(begin)
@@ -247,12 +262,17 @@ class Execution:
 
     def _fail_action(self, uuid: str, part: str, error: BaseException) -> None:
         said = error.message if isinstance(error, TachyonError) else type(error).__name__
-        failed = self._objects.actions.transition(
-            uuid,
-            "FAILED",
-            expected=("PENDING", "ONGOING"),
-            status_message=f"Action failed in {part}: {said}",
-        )
+
+        def fail() -> ActionRecord:
+            self._locked(*_UNDER_WAY)
+            return self._objects.actions.transition(
+                uuid,
+                "FAILED",
+                expected=("PENDING", "ONGOING"),
+                status_message=f"Action failed in {part}: {said}",
+            )
+
+        failed = self._objects.atomically(fail)
         self.means.notifier.action(failed, "execution", "error", error)
 
     def _load(self, action: ActionRecord, *, interruptible: bool = True) -> Action:
@@ -313,15 +333,22 @@ class Execution:
         self.means.notifier.action(settled, "cancel", "end")
 
     def _cancel_pending(self) -> None:
-        for action in self._objects.actions.find(
-            {"action_plan_id": self.plan.id, "state": "PENDING"}
-        ):
-            try:
-                settled = self._objects.actions.transition(
-                    action.uuid, "CANCELLED", expected="PENDING"
-                )
-            except (StateConflict, TransitionNotAllowed):
-                continue  # skipped by a user meanwhile
+        def cancel() -> list[ActionRecord]:
+            self._locked(*_UNDER_WAY)
+            pending = {"action_plan_id": self.plan.id, "state": "PENDING"}
+            settled = []
+            for action in self._objects.actions.find(pending):
+                try:
+                    settled.append(
+                        self._objects.actions.transition(
+                            action.uuid, "CANCELLED", expected="PENDING"
+                        )
+                    )
+                except _LOST:
+                    continue  # skipped by a user meanwhile
+            return settled
+
+        for settled in self._objects.atomically(cancel):
             self.means.notifier.action(settled, "cancel", "end")
 
     # The end
@@ -330,6 +357,8 @@ class Execution:
         """Bring the plan into its final state; a cancel that comes in between counts."""
         plan = self._objects.action_plans.get(self.plan.uuid)
         if plan.state == "ONGOING" and not self.halted:
+            if any(action.state not in FINAL for action in self._actions()):
+                return plan  # whoever left one as it is had a reason: the next look goes on
             state, text = self._verdict()
             if state == "FAILED" and self.means.reverts:
                 text = self._revert_all(text)
@@ -343,6 +372,7 @@ class Execution:
         return self._finish_cancelled()
 
     def _finish_cancelled(self) -> ActionPlan:
+        self._objects.atomically(lambda: self._locked(*_UNDER_WAY))
         self._tell_cancelling()
         self._cancel_pending()
         states = {a.state for a in self._actions()}
@@ -381,12 +411,15 @@ class Execution:
     def _fail(self, error: BaseException) -> ActionPlan:
         """End a plan whose execution broke; what runs no longer stays as it is."""
         text = f"{type(error).__name__}: {error}"
-        for action in self._actions():
-            if action.state not in FINAL:
-                self._objects.actions.transition(action.uuid, "CANCELLED", status_message=text)
-        plan = self._objects.action_plans.get(self.plan.uuid)
-        cancelling = plan.state == "CANCELLING"
-        plan = self._transition("FAILED", plan.state, text)
+
+        def fail() -> tuple[bool, ActionPlan]:
+            plan = self._locked(*_UNDER_WAY)
+            for action in self._actions():
+                if action.state not in FINAL:
+                    self._objects.actions.transition(action.uuid, "CANCELLED", status_message=text)
+            return plan.state == "CANCELLING", self._transition("FAILED", plan.state, text)
+
+        cancelling, plan = self._objects.atomically(fail)
         self.means.notifier.action_plan(
             plan, "cancel" if cancelling else "execution", "error", error
         )

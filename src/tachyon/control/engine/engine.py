@@ -177,6 +177,11 @@ class DecisionEngine:
             LOG.debug("audit %s has changed meanwhile", audit.uuid)
         except InvalidInput as error:
             self._give_up(audit, error)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # What is wrong with one keeps nobody from the others.
+            LOG.exception("audit %s cannot be looked at", audit.uuid)
 
     def _stop_unwanted(self) -> None:
         """End the runs of audits that were cancelled, suspended, removed or taken over."""

@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from tachyon.control.notifications import payloads as p
 from tachyon.control.objects import Action, ActionPlan, Audit, Change, Service
-from tachyon.control.rpc.transport import EXCHANGE
+from tachyon.control.rpc.transport import EXCHANGE, RETRIES
 
 LOG = logging.getLogger(__name__)
 
@@ -33,11 +33,14 @@ _BUILDERS: dict[str, Any] = {
 class Notifier:
     """Sends notifications. Safe to use from several threads; a bus that fails stops nobody.
 
+    A notification that the bus does not take is tried `retries` times more, and then left out.
+
     Args:
         transport: of oslo.messaging; None: nothing is sent.
         host: of this service; the publisher is `infra-optim:<host>`.
         level: least priority that is sent; "": nothing is.
         driver, topics: as in `[oslo_messaging_notifications]`; None: as configured there.
+        retries: how often one is tried again; whoever makes a change waits for it.
     """
 
     def __init__(
@@ -48,12 +51,17 @@ class Notifier:
         level: str = "info",
         driver: str | None = None,
         topics: list[str] | None = None,
+        retries: int = RETRIES,
     ) -> None:
         self._level = LEVELS.index(level) if level else None
         self._notifier = None
         if transport is not None and level:
             self._notifier = oslo_messaging.Notifier(
-                transport, publisher_id=f"infra-optim:{host}", driver=driver, topics=topics
+                transport,
+                publisher_id=f"infra-optim:{host}",
+                driver=driver,
+                topics=topics,
+                retry=retries,
             )
 
     @classmethod
@@ -61,7 +69,10 @@ class Notifier:
         """Return the notifier of a configuration."""
         oslo_messaging.set_transport_defaults(EXCHANGE)
         transport = oslo_messaging.get_notification_transport(conf)
-        return cls(transport, conf.host, level=conf.notification_level)
+        given = conf.oslo_messaging_notifications.retry
+        # The library's default, -1, tries for ever.
+        retries = given if given >= 0 else RETRIES
+        return cls(transport, conf.host, level=conf.notification_level, retries=retries)
 
     def changed(self, change: Change) -> None:
         """Tell of a change of an audit, plan or action; an observer of `Objects`."""

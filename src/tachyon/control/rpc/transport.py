@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 import oslo_messaging
+from kombu.exceptions import OperationalError
 from oslo_config import cfg
 
 from tachyon import errors
@@ -13,6 +14,12 @@ from tachyon.errors import ServiceUnavailable, TachyonError
 
 #: Watcher's exchange and version, so that its operators find their queues again.
 EXCHANGE, VERSION = "watcher", "1.0"
+#: How often a message is tried again. Once, as a connection may have gone stale meanwhile; the
+#: library's own default is for ever, and whoever sends would wait as long.
+RETRIES = 1
+
+#: What sending raises when the bus is away; the last is the driver's own, and not translated.
+_BUS_ERRORS = (oslo_messaging.MessagingException, OSError, OperationalError)
 
 
 def open_transport(conf: cfg.ConfigOpts, url: str | None = None) -> Any:
@@ -87,19 +94,22 @@ class Client:
 
     def __init__(self, transport: Any, topic: str, timeout: float) -> None:
         target = oslo_messaging.Target(topic=topic, version=VERSION)
-        self._client = oslo_messaging.get_rpc_client(transport, target, timeout=timeout)
+        self._client = oslo_messaging.get_rpc_client(
+            transport, target, timeout=timeout, retry=RETRIES
+        )
         self._topic = topic
 
     def cast(self, method: str, *, fanout: bool = False, **arguments: Any) -> None:
         """Send a message to one service, or to all of them (`fanout`).
 
         Raises:
-            ServiceUnavailable: the bus does not take it.
+            ServiceUnavailable: the bus does not take it: after a second where nobody listens,
+                after some more where somebody does and never answers.
         """
         client = self._client.prepare(fanout=True) if fanout else self._client
         try:
             client.cast({}, method, **arguments)
-        except oslo_messaging.MessagingException as error:
+        except _BUS_ERRORS as error:
             raise ServiceUnavailable(f"the message bus does not answer: {error}") from error
 
     def call(self, method: str, **arguments: Any) -> Any:
@@ -113,7 +123,7 @@ class Client:
             answer = self._client.call({}, method, **arguments)
         except oslo_messaging.MessagingTimeout as error:
             raise ServiceUnavailable(f"nobody answers at {self._topic}") from error
-        except (oslo_messaging.MessageDeliveryFailure, OSError) as error:
+        except _BUS_ERRORS as error:
             raise ServiceUnavailable(f"the message bus does not answer: {error}") from error
         except Exception as error:
             # The library raises what the other side raised, of whatever class that was.
