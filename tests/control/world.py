@@ -186,6 +186,10 @@ class World:
             EngineOptions(**{"interval": 0.05, "shutdown_timeout": 5.0, **given}),
         )
 
+    def event(self, audit: Audit) -> None:
+        """Tell of an event, as the API does."""
+        self.objects.audits.update(audit.id, {"next_run_time": self.clock()})
+
     def plans(self, audit: Audit) -> list[ActionPlan]:
         return self.objects.action_plans.find({"audit_id": audit.id})
 

@@ -32,7 +32,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds that a thread is waited for when it should have ended.
 _JOIN = 10.0
 #: Seconds that a service waits for the bus before it says that it has started.
-_CONNECT = 10.0
+_CONNECT = 5.0
 
 
 class Worker(Protocol):

@@ -341,6 +341,8 @@ def test_webhooks_trigger_audits_that_wait_for_events(
     answer = api("POST", path, {"alarm": "any"})
     assert (answer.status, answer.body) == (202, b"")
     bus.wait_for(("trigger_audit", audit["uuid"]))
+    # No message has to arrive for the event to be found.
+    assert objects.audits.get(audit["uuid"]).next_run_time == objects.database.clock()
     api.fails(400, "POST", path, b"")
     api.fails(404, "POST", "/v1/webhooks/nobody", {})
     said = api.fails(400, "POST", f"/v1/webhooks/{here.audit.uuid}", {})

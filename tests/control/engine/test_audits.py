@@ -169,7 +169,7 @@ def test_an_event_audit_runs_once_for_each_event(world: World) -> None:
     settle(engine)
     assert world.plans(audit) == []
     for count in (1, 2):
-        engine.trigger_audit(audit_uuid=audit.uuid)
+        world.event(audit)
         settle(engine)
         assert len(world.plans(audit)) == count
         assert world.objects.audits.get(audit.uuid).state == "SUCCEEDED"
@@ -179,11 +179,11 @@ def test_a_failed_event_does_not_end_its_audit(world: World) -> None:
     Failing.errors = [ValueError("once")]
     audit = world.audit("dummy", audit_type="EVENT")
     engine = world.engine(plugins=plugins_with(Failing))
-    engine.trigger_audit(audit_uuid=audit.uuid)
+    world.event(audit)
     settle(engine)
     after = world.objects.audits.get(audit.uuid)
     assert (after.state, "once" in (after.status_message or "")) == ("PENDING", True)
-    engine.trigger_audit(audit_uuid=audit.uuid)
+    world.event(audit)
     settle(engine)
     assert world.objects.audits.get(audit.uuid).state == "SUCCEEDED"
 

@@ -157,7 +157,8 @@ def test_a_dead_engines_audit_is_run_by_the_next(world: World, kind: str) -> Non
     interval = "600" if kind == "CONTINUOUS" else None
     audit = world.audit("dummy", audit_type=kind, interval=interval)
     dead = world.engine("dead", plugins=plugins_with(Endless))
-    dead.trigger_audit(audit_uuid=audit.uuid)
+    if kind == "EVENT":
+        world.event(audit)
     dead.look()
     until(lambda: world.objects.audits.get(audit.uuid).state == "ONGOING")
     settle(world.engine("alive"))

@@ -39,6 +39,8 @@ LOG = logging.getLogger(__name__)
 
 _LOST = (StateConflict, TransitionNotAllowed, RecordNotFound)
 _LIVE = ("PENDING", "ONGOING")
+#: EVENT audits that have run and were told of another event.
+_TOLD_AGAIN = {"audit_type": "EVENT", "state": "SUCCEEDED", "next_run_time__neq": None}
 #: Seconds between two looks of a run at whether its audit is still wanted.
 _ASK_EVERY = 0.5
 
@@ -108,14 +110,8 @@ class DecisionEngine:
     # Calls over the bus
 
     def trigger_audit(self, *, audit_uuid: str) -> None:
-        """Run a ONESHOT audit soon, or an EVENT audit once more."""
-        try:
-            audit = self._objects.audits.get(audit_uuid)
-        except RecordNotFound:
-            return
-        if audit.audit_type == "EVENT" and not self._stopping.is_set():
-            with self._lock:  # or a look finds an audit of ours that does not run yet
-                self._begin(audit, ("PENDING", "SUCCEEDED"))
+        """Look at once for audits to run: what is to be done is in the database."""
+        LOG.debug("asked to run audit %s", audit_uuid)
         self._wake.set()
 
     def get_strategy_info(self, *, strategy_name: str) -> list[dict[str, Any]]:
@@ -162,7 +158,8 @@ class DecisionEngine:
             return
         now = self._objects.database.clock()
         alive = self._liveness.alive() | {self.host}
-        for audit in self._objects.audits.find({"state__in": _LIVE}):
+        live = self._objects.audits.find({"state__in": _LIVE})
+        for audit in (*live, *self._objects.audits.find(_TOLD_AGAIN)):
             with self._lock:
                 if audit.uuid not in self._runs:
                     self._look_at(audit, now, alive)
@@ -205,9 +202,9 @@ class DecisionEngine:
     def _look_at_single(self, audit: Audit, alive: set[str]) -> None:
         if not self._free():
             return
-        if audit.state == "PENDING":
-            if audit.audit_type == "ONESHOT":
-                self._begin(audit, ("PENDING",))
+        if audit.state != "ONGOING":
+            if audit.audit_type == "ONESHOT" or audit.next_run_time is not None:
+                self._begin(audit)
         elif audit.hostname == self.host or audit.hostname not in alive:
             LOG.warning("audit %s of %s is run anew", audit.uuid, audit.hostname)
             self._start(
@@ -216,19 +213,18 @@ class DecisionEngine:
                 )
             )
 
-    def _begin(self, audit: Audit, expected: tuple[str, ...]) -> None:
-        try:
-            mine = self._objects.audits.transition(
+    def _begin(self, audit: Audit) -> None:
+        self._start(
+            self._objects.audits.transition(
                 audit.uuid,
                 "ONGOING",
-                expected=expected,
+                expected=audit.state,
                 where={"revision": audit.revision},
                 hostname=self.host,
+                next_run_time=None,
                 status_message=None,
             )
-        except _LOST:
-            return
-        self._start(mine)
+        )
 
     def _look_at_continuous(self, audit: Audit, now: datetime, alive: set[str]) -> None:
         mine = audit.hostname == self.host

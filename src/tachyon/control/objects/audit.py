@@ -42,13 +42,17 @@ MACHINE = StateMachine(
     ),
 )
 
+#: States in which an EVENT audit waits for the next event.
+IDLE = frozenset({"PENDING", "SUCCEEDED"})
+
 
 class Audit(Record, frozen=True, kw_only=True):
     """An audit.
 
     Attributes:
         interval: of a continuous audit: whole seconds or a cron expression, as it was given.
-        next_run_time: when the next round is due; claimed by compare-and-set.
+        next_run_time: when the next round is due; claimed by compare-and-set. Of an EVENT audit
+            the moment of the event that no engine has taken up yet.
         hostname: the decision engine that works or worked on it.
         start_time, end_time: outside them no round of a continuous audit runs.
         force: run although plans are being executed.

@@ -13,7 +13,7 @@ class DecisionEngine(Protocol):
     """The calls of a decision engine; its endpoint and its client have them alike."""
 
     def trigger_audit(self, *, audit_uuid: str) -> None:
-        """Run a ONESHOT or EVENT audit; a cast, so nobody waits."""
+        """Look for audits to run, this one among them; a cast, so nobody waits."""
 
     def get_strategy_info(self, *, strategy_name: str) -> list[dict[str, Any]]:
         """Return what a strategy needs, and whether it is there.

@@ -70,6 +70,9 @@ class _Endpoint:
     def __init__(self, inner: object) -> None:
         self._inner = inner
 
+    def ping(self, _context: dict[str, Any]) -> None:
+        """Do nothing: the sender learns from it that the bus is there."""
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
 
@@ -117,8 +120,11 @@ class Client:
 
         Raises:
             TachyonError: the one that the other side raised.
-            ServiceUnavailable: nobody answered in time, or the other side failed.
+            ServiceUnavailable: nobody answered in time, the other side failed, or the bus is away.
         """
+        # The library waits for ever for the connection that an answer comes by, but not for the
+        # one that a cast goes by.
+        self.cast("ping")
         try:
             answer = self._client.call({}, method, **arguments)
         except oslo_messaging.MessagingTimeout as error:
