@@ -50,7 +50,6 @@ LISTS = (
     "/v1/action_plans?strategy=dummy&",
 )
 _STATES = ("RECOMMENDED", "SUCCEEDED", "FAILED", "CANCELLED", "SUPERSEDED")
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Figure(Struct, frozen=True):
@@ -87,6 +86,8 @@ def fill(url: str) -> None:
     tables = {kind.name: kind.table for kind in KINDS}
     began = datetime(2026, 1, 1, tzinfo=UTC)
     efficacy = [{"name": "released", "description": "Hosts released", "unit": "%", "value": 12.5}]
+    names = ("mean", "deviation", "least", "most", "median", "above", "below", "in_use")
+    load = {name: dict.fromkeys(names, 12345.678) for name in ("VCPU", "MEMORY_MB", "DISK_GB")}
     plans: list[dict[str, Any]] = []
     indicators: list[dict[str, Any]] = []
     for number in range(PLANS):
@@ -103,7 +104,7 @@ def fill(url: str) -> None:
                 "state": _STATES[number % len(_STATES)],
                 "global_efficacy": efficacy,
                 "hostname": f"applier-{number % 7}",
-                "metrics": {"before": {}, "after": {}},
+                "metrics": {"before": load, "after": load},
             }
         )
         indicators += [
@@ -142,9 +143,8 @@ class Served(Struct):
 
     def processor(self) -> float:
         """Return the seconds of processor time that the process has taken."""
-        text = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
-        fields = text.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text("ascii").split()[0]) for thread in threads) / 1e9
 
 
 @contextmanager

@@ -26,6 +26,9 @@ from tests.service.raw import Answer
 Member = tuple[str, str]
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "SUPERSEDED", "SKIPPED"})
 
+#: Seconds for which a request is repeated; the API may be killed again before it has started.
+PATIENCE = 240.0
+
 
 class Fleet:
     """Processes by kind and host, started again whenever they are killed."""
@@ -80,12 +83,12 @@ class User(threading.Thread):
         super().__init__(daemon=True)
         self._api = Api(url)
         self._rng = random.Random(seed)
-        self._stop = threading.Event()
+        self._ending = threading.Event()
         self.audits: list[str] = []
         self.error: BaseException | None = None
 
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 answer = self._api(method, path, body)
@@ -98,9 +101,9 @@ class User(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._ending.is_set():
                 self._act()
-                self._stop.wait(self._rng.uniform(0.3, 1.5))
+                self._ending.wait(self._rng.uniform(0.3, 1.5))
         except BaseException as error:
             self.error = error
 
@@ -134,8 +137,8 @@ class User(threading.Thread):
 
     def stop(self) -> None:
         """Let what is asked be answered, start what is recommended, and end."""
-        self._stop.set()
-        self.join(90)
+        self._ending.set()
+        self.join(PATIENCE)
         assert not self.is_alive()
         if self.error is not None:
             raise self.error

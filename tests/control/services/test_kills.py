@@ -116,7 +116,7 @@ def test_nothing_runs_twice_and_nothing_is_lost(
         user = User(f"http://127.0.0.1:{port}", seed=7)
         user.start()
         for _ in range(kills):
-            time.sleep(rng.uniform(0.2, 2.0))
+            time.sleep(rng.uniform(0.2, 4.0))
             victim = rng.choice(list(fleet.processes))
             fleet.kill(victim)
             fleet.start(*victim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from tachyon.control.objects import audit, strategy
@@ -46,7 +47,7 @@ class ActionPlan(Record, frozen=True, kw_only=True):
         global_efficacy: list of {name, description, unit, value}.
         hostname: the applier that executes or executed it.
         session_id: the simulation session that the plan was made in.
-        metrics: load of the cluster as the session's `before` and `after`.
+        metrics: load of the cluster as the session's `before` and `after`; empty in brief lists.
         rollback_of: uuid of the plan that this one takes back.
         revision: goes up with every change, for compare-and-set.
     """
@@ -59,7 +60,7 @@ class ActionPlan(Record, frozen=True, kw_only=True):
     hostname: str | None
     status_message: str | None
     session_id: str | None
-    metrics: dict[str, Any]
+    metrics: dict[str, Any] = msgspec.field(default_factory=dict)
     rollback_of: str | None
     revision: int
     audit: audit.Audit
@@ -72,6 +73,7 @@ KIND = Kind(
     record=ActionPlan,
     relations={"audit": audit.KIND, "strategy": strategy.KIND},
     machine=MACHINE,
+    unlisted=frozenset({"metrics"}),
     table=table(
         "action_plans",
         sa.Column("uuid", sa.String(36)),

@@ -46,6 +46,7 @@ class Kind(Struct, Generic[R], frozen=True, eq=False, kw_only=True):
         named: whether a name tells its live rows apart.
         folds_case: whether names are looked up without regard to case.
         machine: of kinds with a state.
+        unlisted: columns that brief lists leave out; the record's fields have defaults.
         owner: the kind with whose rows these die; the column is `<owner>_id`.
     """
 
@@ -57,6 +58,7 @@ class Kind(Struct, Generic[R], frozen=True, eq=False, kw_only=True):
     named: bool = False
     folds_case: bool = False
     machine: StateMachine | None = None
+    unlisted: frozenset[str] = frozenset()
     owner: str | None = None
 
     @property
