@@ -35,8 +35,9 @@ format: $(STAMP) ## Put the sources into shape
 integration: $(STAMP) ## Tests against real PostgreSQL, MariaDB and Neo4j, installed when absent
 	$(BIN)/pytest -m integration --timeout 600 $(ARGS)
 
-interop: $(STAMP) ## Stock Watcher's own tests on our models; its clients on our API, also in a real OpenStack
-	$(BIN)/pytest -m interop --timeout 1800 $(ARGS) tests/interop tests/interop_control tests/interop_cloud
+interop: $(STAMP) ## Stock Watcher's own tests on our models; its clients on our API, also in a real OpenStack; 50 kills
+	$(BIN)/pytest -m interop --timeout 1800 $(ARGS) tests/interop tests/interop_control \
+	  tests/interop_cloud tests/control/services
 
 interop-openstack: $(STAMP) ## The collector beside a real OpenStack: after every operation the graph is the cloud
 	$(BIN)/pytest -m interop --timeout 3600 -s $(ARGS) tests/interop_openstack
@@ -45,6 +46,7 @@ bench: $(STAMP) ## Measurements; BENCH_SMALL=1 for a quick round
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.stock
 	$(BIN)/python -m benchmarks.strategy_speed
+	$(BIN)/python -m benchmarks.infra_optim
 
 samples: $(STAMP) ## Renew docs/samples: every option, every policy rule
 	$(BIN)/oslo-config-generator --namespace tachyon --output-file docs/samples/tachyon.conf

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from tachyon import conf as options
-from tachyon.graph.service.application import WSGI
+from tachyon.graph.service.framing import WSGI
 from tachyon.graph.service.http_server import HttpServer
 from tachyon.graph.service.identity import NoGuard
 from tachyon.graph.service.model import Model

@@ -219,8 +219,8 @@ def check_action(steps: list[Step], kills: int) -> None:
     assert given_back <= kills, steps
 
 
-def check_rounds(steps: list[Step], plans: int, interval: float, longest: float) -> None:
-    """Hold a continuous audit to: each round one plan, in phase, none left out for long."""
+def check_rounds(steps: list[Step], plans: int, interval: float) -> None:
+    """Hold a continuous audit to: each round that was due to an engine has one plan, in phase."""
     dues = [step.due for step in steps if step.due is not None]
     rounds = list(dict.fromkeys(dues))
     assert rounds == sorted(rounds), "a round was gone back to"
@@ -228,4 +228,3 @@ def check_rounds(steps: list[Step], plans: int, interval: float, longest: float)
     assert plans == len(rounds) - 1, (plans, rounds)
     gaps = [(b - a).total_seconds() for a, b in pairwise(rounds)]
     assert all(gap % interval == 0 for gap in gaps), gaps
-    assert max(gaps) <= longest, gaps

@@ -23,19 +23,12 @@ from tachyon.control.api.openapi import document
 from tachyon.control.api.routes import ROUTES, Route
 from tachyon.control.api.telemetry import CONTENT_TYPE, Telemetry
 from tachyon.errors import InvalidInput, StoreUnavailable, TachyonError, Unauthorized
+from tachyon.graph.service import framing
 from tachyon.graph.service import negotiation as http
-from tachyon.graph.service.problems import (
-    MethodNotAllowed,
-    NotAcceptable,
-    RouteNotFound,
-    UnsupportedMediaType,
-)
+from tachyon.graph.service.framing import WSGI, Environ, StartResponse
+from tachyon.graph.service.problems import NotAcceptable, UnsupportedMediaType
 
 LOG = logging.getLogger(__name__)
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-WSGI = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 #: Bytes of a body; the largest are scopes and parameters.
 MAX_BODY = 2**20
@@ -52,10 +45,7 @@ def application(services: Services, conf: cfg.ConfigOpts) -> WSGI:
     rules = policies.enforcer(conf)
     telemetry = Telemetry(services.objects, services.service_down_time)
     app = falcon.App(media_type=http.JSON)
-    by_path: dict[str, list[Route]] = {}
-    for route in ROUTES:
-        by_path.setdefault(route.path, []).append(route)
-    for path, routes in by_path.items():
+    for path, routes in framing.by_path(ROUTES).items():
         app.add_route(path, _Resource(services, rules, routes))
     app.add_route("/v1/openapi.json", _OpenApi())
     app.add_route("/healthcheck", _Health(services))
@@ -116,24 +106,16 @@ class _Outermost:
             return start_response(line, headers, *rest)
 
         try:
-            http.requote_path(environ)
-            return self._inner(environ, start)
-        except TachyonError as error:
-            return _plain(error, start)
-        except Exception:
-            LOG.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            return _plain(faults.UNEXPECTED, start)
+            return framing.outermost(self._inner, environ, start, _failed)
         finally:
             operation = environ.get("tachyon.operation", "none")
             seconds = time.perf_counter() - began
             self._telemetry.answered(operation, told[-1] if told else 0, seconds)
 
 
-def _plain(error: TachyonError, start_response: StartResponse) -> Iterable[bytes]:
-    body = faults.body(error)
-    headers = [("Content-Type", http.JSON), ("Content-Length", str(len(body)))]
-    start_response(falcon.util.code_to_http_status(faults.status(error)), headers)
-    return [body]
+def _failed(error: TachyonError | None) -> tuple[int, bytes, list[tuple[str, str]]]:
+    known = error or faults.UNEXPECTED
+    return faults.status(known), faults.body(known), []
 
 
 class _Resource:
@@ -323,16 +305,7 @@ def _expected(request: falcon.Request, response: falcon.Response, error: Any, _:
 
 
 def _of_falcon(request: falcon.Request, response: falcon.Response, error: Any, params: Any) -> None:
-    found: TachyonError
-    if isinstance(error, falcon.HTTPMethodNotAllowed):
-        response.set_header("Allow", (error.headers or {}).get("Allow", ""))  # type: ignore[union-attr]
-        found = MethodNotAllowed(
-            f"The method {request.method[:40]} is not allowed for this resource."
-        )
-    elif isinstance(error, falcon.HTTPNotFound):
-        found = RouteNotFound("The resource could not be found.")
-    else:
-        found = MethodNotAllowed(f"There is no method {request.method[:40]}.")
+    found = framing.of_falcon(request, response, error)
     _expected(request, response, found, params)
 
 

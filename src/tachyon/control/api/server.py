@@ -16,15 +16,17 @@ from keystoneauth1 import loading
 from oslo_config import cfg
 
 from tachyon.control.api import faults
-from tachyon.control.api.application import MAX_BODY, WSGI, application
+from tachyon.control.api.application import MAX_BODY, application
 from tachyon.control.api.call import Services
 from tachyon.control.notifications import Notifier
 from tachyon.control.objects import Database, Objects, migrations
 from tachyon.control.rpc import ApplierClient, DecisionEngineClient, open_transport
 from tachyon.errors import ConfigurationError
 from tachyon.graph.client import GraphClient, connect
+from tachyon.graph.service import processes
+from tachyon.graph.service.framing import WSGI
 from tachyon.graph.service.identity import check_noauth
-from tachyon.graph.service.processes import Listening, Process, Supervisor, reserve
+from tachyon.graph.service.processes import Listening, reserve
 
 LOG = logging.getLogger(__name__)
 
@@ -48,10 +50,7 @@ def serve(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> N
             if ready is not None:
                 ready(listening.url)
 
-        if conf.api.workers == 1:
-            Process(listening, ApiWorker(conf)).run(announce)
-        else:
-            Supervisor(listening, lambda: ApiWorker(conf), conf.api.workers).run(announce)
+        processes.serve(listening, lambda: ApiWorker(conf), conf.api.workers, announce)
 
 
 @contextmanager
@@ -64,14 +63,11 @@ def running(conf: cfg.ConfigOpts, **parts: Any) -> Iterator[str]:
         ConfigurationError, StoreUnavailable: as `serve`.
     """
     check(conf)
-    with reserve(conf.api.host, conf.api.port) as reserved:
-        listening = _listening(conf, reserved)
-        process = Process(listening, ApiWorker(conf, **parts))
-        process.start()
-        try:
-            yield listening.url
-        finally:
-            process.stop()
+    with (
+        reserve(conf.api.host, conf.api.port) as reserved,
+        processes.serving(_listening(conf, reserved), ApiWorker(conf, **parts)) as url,
+    ):
+        yield url
 
 
 def check(conf: cfg.ConfigOpts) -> None:

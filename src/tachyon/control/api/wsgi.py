@@ -6,31 +6,14 @@ Reads the file that TACHYON_CONFIG names. Nobody here knows where such a server 
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterable
-from typing import Any
+from oslo_config import cfg
 
-from tachyon import conf as options
-from tachyon.control.api.application import WSGI
 from tachyon.control.api.server import ApiWorker, check
 from tachyon.errors import ConfigurationError
-
-_lock = threading.Lock()
-_built: list[WSGI] = []
+from tachyon.graph.service.framing import WSGI, at_first_request
 
 
-def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Serve a request; the first one opens the database, after the server has forked."""
-    if not _built:
-        with _lock:
-            if not _built:
-                _built.append(_build())
-    return _built[0](environ, start_response)
-
-
-def _build() -> WSGI:
-    conf = options.load(os.environ.get("TACHYON_CONFIG"))
+def _build(conf: cfg.ConfigOpts) -> WSGI:
     if not conf.enable_authentication:
         raise ConfigurationError(
             "without authentication only loopback is served, and nobody knows where this server "
@@ -38,3 +21,7 @@ def _build() -> WSGI:
         )
     check(conf)
     return ApiWorker(conf).app
+
+
+#: Opens the database with the first request, after the server has forked.
+application = at_first_request(_build)

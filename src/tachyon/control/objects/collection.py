@@ -14,13 +14,13 @@ from uuid import UUID, uuid4
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 from oslo_db import exception as db
 
 from tachyon.control.objects.columns import JsonDict, JsonList, shortened
 from tachyon.control.objects.database import Database
 from tachyon.control.objects.query import Direction, Order, Query, among
-from tachyon.control.objects.record import Change, Kind, Record, Reference
+from tachyon.control.objects.record import Change, Kind, Record
+from tachyon.control.objects.rows import CHUNK, columns_of, relate, rows, tuples
 from tachyon.control.objects.states import DELETED
 from tachyon.errors import (
     DuplicateRecord,
@@ -33,8 +33,6 @@ from tachyon.errors import (
 R = TypeVar("R", bound=Record)
 
 _NONE: Mapping[str, Any] = {}
-#: Numbers in one IN (…): every database takes more.
-_CHUNK = 1000
 #: Nobody sets these directly: the state goes through `transition`, the others are kept here.
 _RESERVED = frozenset({"id", "uuid", "state", "deleted", "deleted_at", "updated_at", "revision"})
 #: The largest number that a column of numbers takes on every server.
@@ -53,7 +51,7 @@ class Collection(Generic[R]):
         self._referring = [
             (one, name) for one in kinds for name, target in one.relations.items() if target is kind
         ]
-        self._columns = _columns(kind)
+        self._columns = columns_of(kind)
         self._listed = [c for c in self._columns if c.name not in kind.unlisted]
 
     # Reading
@@ -145,7 +143,7 @@ class Collection(Generic[R]):
             query.conditions.append(self._table.c.deleted == 0)
         columns = [self._table.c[name] for name in names]
         statement = query.select(*columns).order_by(self._table.c.id)
-        return self._database.read(lambda c: _tuples(c, statement, columns))
+        return self._database.read(lambda c: tuples(c, statement, columns))
 
     def count(self, where: Mapping[str, Any] = _NONE, *, deleted: bool = False) -> int:
         """Return how many records satisfy filters."""
@@ -335,8 +333,8 @@ class Collection(Generic[R]):
 
     def _by_number(self, connection: sa.Connection, numbers: Sequence[int]) -> list[R]:
         found: list[R] = []
-        for start in range(0, len(numbers), _CHUNK):
-            some = numbers[start : start + _CHUNK]
+        for start in range(0, len(numbers), CHUNK):
+            some = numbers[start : start + CHUNK]
             statement = sa.select(*self._columns).where(among(self._table.c.id, some))
             found += self._records(connection, statement, self._columns)
         return found
@@ -349,10 +347,10 @@ class Collection(Generic[R]):
         *,
         brief: bool = False,
     ) -> list[R]:
-        rows = _rows(connection, statement, columns)
-        _relate(connection, self.kind, rows, brief=brief)
+        found = rows(connection, statement, columns)
+        relate(connection, self.kind, found, brief=brief)
         record = self.kind.record
-        return [record(**row) for row in rows]
+        return [record(**row) for row in found]
 
     def _prepared(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         unknown = fields.keys() - self._table.c.keys()
@@ -448,69 +446,6 @@ def _canonical(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         return text
-
-
-def _columns(kind: Kind[Any]) -> list[sa.Column[Any]]:
-    """Return the columns that a record of a kind holds."""
-    names = {f.name for f in msgspec.structs.fields(kind.record)}
-    return [column for column in kind.table.c if column.name in names]
-
-
-def _tuples(
-    connection: sa.Connection, statement: sa.Select[Any], columns: Sequence[sa.Column[Any]]
-) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement, each column's values made in one go.
-
-    The library makes an object of every row and goes from column to column in each; for a page of
-    a thousand plans that takes longer than all the rest.
-    """
-    result = connection.execute(statement)
-    assert result.cursor is not None  # type: ignore[attr-defined]
-    found: list[tuple[Any, ...]] = result.cursor.fetchall()  # type: ignore[attr-defined]
-    result.close()
-    if not found:
-        return []
-    by_column: list[Iterable[Any]] = list(zip(*found, strict=True))
-    for place, column in enumerate(columns):
-        dialect = connection.dialect
-        process = column.type.dialect_impl(dialect).result_processor(dialect, None)
-        if process is not None:
-            by_column[place] = map(process, by_column[place])
-    return list(zip(*by_column, strict=True))
-
-
-def _rows(
-    connection: sa.Connection, statement: sa.Select[Any], columns: Sequence[sa.Column[Any]]
-) -> list[dict[str, Any]]:
-    names = [column.name for column in columns]
-    return [dict(zip(names, row)) for row in _tuples(connection, statement, columns)]  # noqa: B905
-
-
-def _relate(
-    connection: sa.Connection,
-    kind: Kind[Any],
-    rows: Sequence[dict[str, Any]],
-    *,
-    brief: bool = False,
-) -> None:
-    """Give rows the records that they refer to, soft-deleted or not: one query a relation."""
-    for name, target in kind.relations.items():
-        numbers = sorted({row[f"{name}_id"] for row in rows} - {None})
-        make: type[Struct] = target.record
-        columns = _columns(target)
-        if brief:
-            make = Reference
-            columns = [c for c in target.table.c if c.name in Reference.__struct_fields__]
-        found: dict[int | None, Any] = {None: None}
-        for start in range(0, len(numbers), _CHUNK):
-            some = numbers[start : start + _CHUNK]
-            statement = sa.select(*columns).where(among(target.table.c.id, some))
-            related = _rows(connection, statement, columns)
-            if not brief:
-                _relate(connection, target, related)
-            found |= {row["id"]: make(**row) for row in related}
-        for row in rows:
-            row[name] = found[row[f"{name}_id"]]
 
 
 def _is(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:

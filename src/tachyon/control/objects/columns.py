@@ -40,6 +40,9 @@ class Moment(TypeDecorator[datetime]):
 
     def result_processor(self, dialect: Any, coltype: Any) -> Callable[[Any], Any]:
         """Return what gives a moment its zone; one call a value, for lists are long."""
+        if dialect.name == "sqlite":
+            read = datetime.fromisoformat
+            return lambda text: None if text is None else read(f"{text}+00:00")
         inner = self.impl_instance.result_processor(dialect, coltype)
 
         def process(value: Any) -> Any:

@@ -14,27 +14,19 @@ import falcon
 import msgspec
 
 from tachyon.errors import StoreUnavailable, TachyonError
+from tachyon.graph.service import framing, openapi
 from tachyon.graph.service import negotiation as http
-from tachyon.graph.service import openapi
 from tachyon.graph.service.bodies import ErrorDocument, Problem
 from tachyon.graph.service.call import Answer, Call
+from tachyon.graph.service.framing import WSGI, Environ, StartResponse
 from tachyon.graph.service.identity import Guard
 from tachyon.graph.service.model import Model
-from tachyon.graph.service.problems import (
-    InternalError,
-    MethodNotAllowed,
-    NotAcceptable,
-    RouteNotFound,
-)
+from tachyon.graph.service.problems import InternalError
 from tachyon.graph.service.routes import ROUTES, Route
 from tachyon.graph.service.validation import check_path, decode_body, decode_query, refuse
 from tachyon.graph.view import View
 
 LOG = logging.getLogger(__name__)
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-WSGI = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
@@ -44,10 +36,7 @@ _LINES = {status: falcon.util.code_to_http_status(status) for status in (200, 20
 def application(model: Model, guard: Guard) -> WSGI:
     """Return the application for a model; `guard` says who may call what."""
     app = falcon.App(media_type=http.JSON)
-    by_path: dict[str, list[Route]] = {}
-    for route in ROUTES:
-        by_path.setdefault(route.path, []).append(route)
-    for path, routes in by_path.items():
+    for path, routes in framing.by_path(ROUTES).items():
         app.add_route(path, _Resource(model, guard, routes))
     app.add_route("/v1/openapi.json", _OpenApi())
     app.add_error_handler(Exception, _unexpected(model))
@@ -64,23 +53,12 @@ class _Outermost:
         self._model = model
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        error: TachyonError
-        try:
-            http.requote_path(environ)
-            return self._inner(environ, start_response)
-        except TachyonError as found:
-            error = found
-        except Exception:
-            LOG.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            error = InternalError("the service failed; see its log")
-        body = error_body(error)
-        headers = [
-            ("Content-Type", http.JSON),
-            ("Content-Length", str(len(body))),
-            ("Tachyon-Generation", str(self._model.generation)),
-        ]
-        start_response(falcon.util.code_to_http_status(error.status), headers)
-        return [body]
+        return framing.outermost(self._inner, environ, start_response, self._failed)
+
+    def _failed(self, error: TachyonError | None) -> tuple[int, bytes, list[tuple[str, str]]]:
+        known = error or InternalError("the service failed; see its log")
+        headers = [("Tachyon-Generation", str(self._model.generation))]
+        return known.status, error_body(known), headers
 
 
 class _Resource:
@@ -185,20 +163,7 @@ def _of_falcon(model: Model) -> ErrorHandler:
     expected = _expected(model)
 
     def handle(request: falcon.Request, response: falcon.Response, error: Any, params: Any) -> None:
-        where = request.path[:255]
-        found: TachyonError
-        if isinstance(error, falcon.HTTPNotFound):
-            found = RouteNotFound(f"there is nothing at {where}")
-        elif isinstance(error, falcon.HTTPMethodNotAllowed):
-            allowed = (error.headers or {}).get("Allow", "")  # type: ignore[union-attr]
-            response.set_header("Allow", allowed)
-            found = MethodNotAllowed(
-                f"{where} has no method {request.method}", allowed=allowed.split(", ")
-            )
-        elif isinstance(error, falcon.HTTPNotAcceptable):
-            found = NotAcceptable(f"answers are {http.JSON} or {http.MSGPACK}")
-        else:
-            found = MethodNotAllowed(f"there is no method {request.method[:40]}", allowed=[])
+        found = framing.of_falcon(request, response, error)
         expected(request, response, found, params)
 
     return handle

@@ -10,8 +10,8 @@ import msgspec
 from cheroot import server as cheroot
 from cheroot import wsgi
 
-from tachyon.graph.service.application import WSGI
 from tachyon.graph.service.bodies import ErrorDocument, Problem
+from tachyon.graph.service.framing import WSGI
 
 LOG = logging.getLogger(__name__)
 

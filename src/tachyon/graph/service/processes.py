@@ -13,14 +13,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from msgspec import Struct
 from oslo_config import cfg
 
 from tachyon.errors import ConfigurationError, TachyonError
-from tachyon.graph.service.application import WSGI
+from tachyon.graph.service.framing import WSGI
 from tachyon.graph.service.http_server import ErrorDocuments, HttpServer, error_document
 
 LOG = logging.getLogger(__name__)
@@ -236,6 +237,40 @@ class Supervisor:
 
 def _tell(pipe: int) -> None:
     os.write(pipe, b".")
+
+
+def serve(
+    listening: Listening,
+    worker: Callable[[], Worker],
+    processes: int,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until a signal says to stop, in this process or in some that it looks after.
+
+    Args:
+        listening: how each of them listens.
+        worker: makes what serves; called in the process that serves.
+        processes: how many share the port.
+        ready: called once the service can be reached.
+    """
+    if processes == 1:
+        Process(listening, worker()).run(ready)
+    else:
+        Supervisor(listening, worker, processes).run(ready)
+
+
+@contextmanager
+def serving(listening: Listening, worker: Worker) -> Iterator[str]:
+    """Serve from threads of this process for the time of the block; gives the URL.
+
+    Takes no signals.
+    """
+    process = Process(listening, worker)
+    process.start()
+    try:
+        yield listening.url
+    finally:
+        process.stop()
 
 
 def on_signals(stop: Callable[[], None]) -> None:

@@ -16,11 +16,13 @@ from oslo_config import cfg
 
 from tachyon import conf as options
 from tachyon.errors import ConfigurationError, TachyonError
-from tachyon.graph.service.application import WSGI, application
+from tachyon.graph.service import processes
+from tachyon.graph.service.application import application
+from tachyon.graph.service.framing import WSGI
 from tachyon.graph.service.identity import Guard, KeystoneGuard, NoGuard, check_noauth
 from tachyon.graph.service.model import Model
 from tachyon.graph.service.options import Options
-from tachyon.graph.service.processes import Listening, Process, Supervisor, reserve
+from tachyon.graph.service.processes import Listening, reserve
 from tachyon.graph.store import open_store
 
 LOG = logging.getLogger(__name__)
@@ -73,13 +75,9 @@ def running(store_url: str, *, port: int = 0, config_file: str | None = None) ->
     conf = _configured(config_file, {"store_url": store_url, "port": port})
     guard = guard_of(conf)
     with reserve(conf.service.host, conf.service.port) as reserved:
-        listening = _listening(conf, reserved)
-        process = Process(listening, _Worker(conf, guard, shared=False))
-        process.start()
-        try:
-            yield listening.url
-        finally:
-            process.stop()
+        worker = _Worker(conf, guard, shared=False)
+        with processes.serving(_listening(conf, reserved), worker) as url:
+            yield url
 
 
 def _listening(conf: cfg.ConfigOpts, reserved: socket.socket) -> Listening:
@@ -112,14 +110,12 @@ def run(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> Non
     open_store(service.store_url).close()
     with reserve(service.host, service.port) as reserved:
         listening = _listening(conf, reserved)
-        if service.workers == 1:
-            process = Process(listening, _Worker(conf, guard, shared=False))
-            process.run(lambda: _announce(listening.url, ready))
-        else:
-            supervisor = Supervisor(
-                listening, lambda: _Worker(conf, guard, shared=True), service.workers
-            )
-            supervisor.run(lambda: _announce(listening.url, ready))
+        processes.serve(
+            listening,
+            lambda: _Worker(conf, guard, shared=service.workers > 1),
+            service.workers,
+            lambda: _announce(listening.url, ready),
+        )
 
 
 def guard_of(conf: cfg.ConfigOpts) -> Guard:

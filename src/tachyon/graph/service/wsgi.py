@@ -6,32 +6,17 @@ it likes, so sessions are kept in the store, and only `auth = keystone` is serve
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterable
-from typing import Any
 
-from tachyon import conf as options
+from oslo_config import cfg
+
 from tachyon.errors import ConfigurationError
-from tachyon.graph.service.application import WSGI
+from tachyon.graph.service.framing import WSGI, at_first_request
 from tachyon.graph.service.identity import KeystoneGuard
 from tachyon.graph.service.server import build, start_sweeper
 
-_lock = threading.Lock()
-_built: list[WSGI] = []
 
-
-def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Serve a request; the first one opens the store, after the server has forked."""
-    if not _built:
-        with _lock:
-            if not _built:
-                _built.append(_build())
-    return _built[0](environ, start_response)
-
-
-def _build() -> WSGI:
-    conf = options.load(os.environ.get("TACHYON_CONFIG"))
+def _build(conf: cfg.ConfigOpts) -> WSGI:
     if conf.service.auth != "keystone":
         raise ConfigurationError(
             "noauth is for loopback only, and nobody knows where this server listens"
@@ -39,3 +24,7 @@ def _build() -> WSGI:
     model, app = build(conf, KeystoneGuard(conf), shared=True)
     start_sweeper(model, conf.service.sweep_interval, threading.Event())
     return app
+
+
+#: Opens the store with the first request, after the server has forked.
+application = at_first_request(_build)

@@ -11,7 +11,7 @@ import msgspec
 
 from tachyon.control.api import paging, patch, selection
 from tachyon.control.api.call import Answer, Call
-from tachyon.control.api.rendering import links, reference, stamps
+from tachyon.control.api.rendering import links, moment, reference, stamps
 from tachyon.control.objects import ActionPlan
 from tachyon.control.objects.action_plan import MACHINE
 from tachyon.errors import (
@@ -56,19 +56,18 @@ def _indicators(call: Call, plans: Sequence[ActionPlan]) -> dict[int, list[dict[
 def _show(
     call: Call, plan: ActionPlan, indicators: list[dict[str, Any]], *, full: bool
 ) -> dict[str, Any]:
-    times = stamps(plan)
     shown: dict[str, Any] = {
         "uuid": plan.uuid,
         "state": plan.state,
         "efficacy_indicators": indicators,
         "global_efficacy": plan.global_efficacy,
-        "updated_at": times["updated_at"],
+        "updated_at": moment(plan.updated_at),
         **reference(call, "audit", plan.audit, named=False),
         **reference(call, "strategy", plan.strategy),
         "links": links(call, "action_plans", plan.uuid),
     }
     if full:
-        shown |= {"hostname": plan.hostname, **times}
+        shown |= {"hostname": plan.hostname, **stamps(plan)}
         if call.since(5):
             shown["status_message"] = plan.status_message
         if call.since(8):
