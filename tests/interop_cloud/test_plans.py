@@ -144,7 +144,7 @@ def test_an_event_starts_an_audit_whose_plan_starts_by_itself(operator: Operator
         return found
 
     for number in (1, 2):
-        operator.call("POST", f"/v1/webhooks/{audit}")
+        operator.call("POST", f"/v1/webhooks/{audit}", {})
         until("the plan of the event", lambda number=number: len(plans()) == number)
         for plan in plans():
             operator.succeeded(plan["UUID"])
