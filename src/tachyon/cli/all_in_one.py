@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from oslo_config import cfg
 
-from tachyon.cli.configured import config_file, load
+from tachyon.cli.configured import config_file, load_service
 from tachyon.cli.source import read_content
 from tachyon.graph.cluster_file import ClusterFile
 
@@ -54,7 +54,7 @@ def all_in_one(
 
     if authentication is None and emulate is not None:
         authentication = False
-    conf = load(
+    conf = load_service(
         config_file,
         api__port=port,
         keystone__cloud=os_cloud,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tachyon.cli.configured import config_file, load
+from tachyon.cli.configured import config_file, load_service
 
 
 @click.command()
@@ -27,7 +27,7 @@ def api(
     """Serve the infra-optim API until interrupted; what is not given is in the configuration."""
     from tachyon.control.api.server import serve
 
-    conf = load(
+    conf = load_service(
         config_file,
         api__host=host,
         api__port=port,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tachyon.cli.configured import config_file, load
+from tachyon.cli.configured import config_file, load_service
 
 
 @click.command()
@@ -17,7 +17,7 @@ def applier(config_file: str | None, host: str | None, os_cloud: str | None) -> 
     from tachyon.control.parts import Parts
     from tachyon.control.process import run_until_signal
 
-    conf = load(config_file, host=host, keystone__cloud=os_cloud)
+    conf = load_service(config_file, host=host, keystone__cloud=os_cloud)
     service = service_of(Parts(conf))
     run_until_signal(
         service, lambda: click.echo(f"applier {conf.host}; health at {service.url}/healthcheck")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tachyon.cli.configured import config_file, load
+from tachyon.cli.configured import config_file, load_service
 
 
 @click.command("decision-engine")
@@ -16,7 +16,7 @@ def decision_engine(config_file: str | None, host: str | None) -> None:
     from tachyon.control.parts import Parts
     from tachyon.control.process import run_until_signal
 
-    conf = load(config_file, host=host)
+    conf = load_service(config_file, host=host)
     service = service_of(Parts(conf))
     run_until_signal(
         service,

@@ -76,14 +76,23 @@ def register(conf: cfg.ConfigOpts) -> None:
         conf.register_opts(options, group=group.name)
 
 
-def load(config_file: str | None = None) -> cfg.ConfigOpts:
+def load(config_file: str | None = None, *, logs: bool = False) -> cfg.ConfigOpts:
     """Return the options as a configuration file sets them (None: their defaults).
+
+    Args:
+        config_file: its name.
+        logs: take the options of oslo.log as well, for a process that is a service.
 
     Raises:
         cfg.Error: the file cannot be read, or a value is not what its option takes.
     """
     conf = cfg.ConfigOpts()
     register(conf)
+    if logs:
+        # Commands that are over at once need not wait for it.
+        from oslo_log import log
+
+        log.register_options(conf)
     files = [] if config_file is None else [config_file]
     conf(args=[], project="tachyon", default_config_files=files, default_config_dirs=[])
     return conf

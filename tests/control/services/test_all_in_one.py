@@ -146,12 +146,15 @@ def test_the_command_serves_until_sigterm(tmp_path: Path) -> None:
     command = ["all-in-one", "--port", "0", "--folder", str(tmp_path / "data")]
     command += ["--emulate", str(cluster)]
     code = f"import sys; from tachyon.cli.main import run; sys.exit(run({command!r}))"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    log = tmp_path / "log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
     try:
         assert process.stdout is not None
         found = None
@@ -165,6 +168,9 @@ def test_the_command_serves_until_sigterm(tmp_path: Path) -> None:
         assert names >= {"watcher-decision-engine", "watcher-applier"}
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+        # What an operator finds in the log: when, and what came of which audit.
+        told = rf"^\d{{4}}-\d\d-\d\d [\d:.]+ \d+ INFO tachyon\.\S+ .*plan {plan['uuid']}"
+        assert re.search(told, log.read_text(), re.MULTILINE)
     finally:
         process.kill()
         process.wait()

@@ -16,7 +16,6 @@ import msgspec
 from oslo_config import cfg
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from tachyon import conf as options
 from tachyon.errors import CloudError, ConfigurationError
 from tachyon.graph.client import GraphClient
 from tachyon.graph.client import connect as connect_graph
@@ -178,29 +177,16 @@ class CollectorService:
         return [body]
 
 
-def serve(
-    *,
-    config_file: str | None = None,
-    overrides: dict[str, dict[str, Any]] | None = None,
-    ready: Callable[[str], None] | None = None,
-) -> None:
+def serve(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> None:
     """Collect until SIGTERM or SIGINT.
 
     Args:
-        config_file: of the options in `tachyon.conf`.
-        overrides: of options, by group and name.
+        conf: the options of `tachyon.conf`.
         ready: called with the URL of /healthcheck once it answers.
 
     Raises:
         ConfigurationError, StoreUnavailable: as `CollectorService`.
     """
-    try:
-        conf = options.load(config_file)
-        for group, values in (overrides or {}).items():
-            for name, value in values.items():
-                conf.set_override(name, value, group=group)
-    except (cfg.Error, ValueError) as error:
-        raise ConfigurationError(f"the configuration cannot be used: {error}") from error
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in _SIGNALS}
     try:
