@@ -133,7 +133,7 @@ def test_a_plan_is_cancelled_midway_and_what_it_did_taken_back(
 
 
 def test_an_event_starts_an_audit_whose_plan_starts_by_itself(operator: Operator) -> None:
-    """The audit waits for the next event then, until it is cancelled."""
+    """The audit has succeeded then, and runs again upon the next event, until it is deleted."""
     audit = operator.client.ok(
         *("audit", "create", "-t", "EVENT", "-g", "dummy", "-s", "dummy"),
         *("-p", "para1=1.0", "--auto-trigger"),
@@ -148,8 +148,9 @@ def test_an_event_starts_an_audit_whose_plan_starts_by_itself(operator: Operator
         until("the plan of the event", lambda number=number: len(plans()) == number)
         for plan in plans():
             operator.succeeded(plan["UUID"])
-        assert operator.client.ok("audit", "show", audit)["State"] == "PENDING"
-    operator.client.ok("audit", "update", audit, "replace", "state=CANCELLED")
+        assert operator.client.ok("audit", "show", audit)["State"] == "SUCCEEDED"
+    operator.client.ok("audit", "delete", audit)
+    assert "404" in operator.client.fails("audit", "show", audit)
 
 
 @pytest.mark.parametrize(
