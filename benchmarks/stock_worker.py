@@ -24,7 +24,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from benchmarks import stock_model
+from benchmarks import stock_cinder, stock_model
 from benchmarks.stock_metrics import Datasource
 from benchmarks.stock_model import Cluster
 
@@ -41,12 +41,13 @@ _CLASSES = {
     "node_resource_consolidation": "NodeResourceConsolidation",
     "node_resource_consolidation_auto": "NodeResourceConsolidation",
     "saving_energy": "SavingEnergy",
+    "storage_capacity_balance": "StorageCapacityBalance",
     "noisy_neighbor": "NoisyNeighbor",
     "outlet_temperature": "OutletTempControl",
     "uniform_airflow": "UniformAirflow",
 }
 #: Every stock strategy that reads a model, some of them in two ways.
-STRATEGIES = tuple(_CLASSES)
+STRATEGIES = tuple(name for name in _CLASSES if name != "storage_capacity_balance")
 
 #: Unlimited, so that a plan shows all that a strategy finds.
 _MANY = 10**6
@@ -99,20 +100,29 @@ def strategy(name: str, cluster: Cluster, compute: Any, storage: Any, metrics: A
     made._compute_model = compute
     made._storage_model = storage
     made._datasource_backend = metrics
+    if name == "storage_capacity_balance":
+        made.input_parameters["volume_threshold"] = stock_cinder.threshold(cluster)
+        made._cinder = stock_cinder.Cinder(cluster)
+        made.config.update({"ex_pools": []})
     if name == "saving_energy":
         made._metal_helper = SimpleNamespace(list_compute_nodes=lambda: _metal(cluster))
     return made
 
 
 def _metal(cluster: Cluster) -> list[Any]:
-    """Return what the power strategy asks about hosts: every other one is off."""
+    """Return what the power strategy asks about hosts: every other idle one is off.
+
+    Where none is idle, every other one at all: so that there is something to do.
+    """
     from watcher.common.metal_helper import constants
 
     busy: dict[str, int] = {}
     for _, host in stock_model.instances(cluster):
         busy[host] = busy.get(host, 0) + 1
+    hosts = [p["uuid"] for p in stock_model.compute_hosts(cluster)]
+    off = set([uuid for uuid in hosts if uuid not in busy][1::2] or hosts[1::2])
     found = []
-    for number, provider in enumerate(stock_model.compute_hosts(cluster)):
+    for provider in stock_model.compute_hosts(cluster):
         name, uuid = provider["name"], provider["uuid"]
         facts = {
             "hypervisor_hostname": name,
@@ -120,7 +130,7 @@ def _metal(cluster: Cluster) -> list[Any]:
             "state": "up",
             "service": {"host": name},
         }
-        power = constants.PowerState.OFF if number % 2 else constants.PowerState.ON
+        power = constants.PowerState.OFF if uuid in off else constants.PowerState.ON
         node = SimpleNamespace(to_dict=facts.copy)
         found.append(
             SimpleNamespace(

@@ -17,16 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from benchmarks import legality, peer
+from benchmarks import legality, peer, stock_cinder
 from benchmarks.report import seconds, times
 from benchmarks.stock_metrics import _CLIMATE, Datasource, share
+from benchmarks.strategy_scenes import SCENES
 from tachyon.graph.cluster_file import ClusterFile, write_cluster_file
 from tachyon.graph.generator import generate
 from tachyon.graph.simulation import Session
@@ -40,13 +41,21 @@ SIZES = "100:2000,1000:20000,5000:100000"
 TARGETS = {100: 0.1, 1000: 1.0, 5000: 10.0}
 ROUNDS = 3
 MANY = 10**6
+#: What plans do beside migrating instances, by types of actions.
+OTHERS = {"volume_migrate": "volumes", "change_node_power_state": "nodes"}
 
 #: By line of the table: our strategy, its parameters, and the peer's line (None: it has none).
 Case = tuple[str, dict[str, Any], str | None]
 
 
-def cases(hosts: list[str], pools: list[str]) -> dict[str, Case]:
-    """Return what is measured; parameters are those of `benchmarks.stock_worker`."""
+def cases(hosts: list[str], pools: list[str], full: float) -> dict[str, Case]:
+    """Return what is measured; parameters are those of `benchmarks.stock_worker`.
+
+    Args:
+        hosts: names.
+        pools: names.
+        full: used share of a pool in per cent from which on it is too full.
+    """
     both = {"metrics": ["instance_cpu_usage", "instance_ram_usage"]}
     zone = {
         "compute_nodes": [{"src_node": n} for n in hosts[: max(1, len(hosts) // 10)]],
@@ -73,7 +82,11 @@ def cases(hosts: list[str], pools: list[str]) -> dict[str, Case]:
         "workload_balance, no limit": ("workload_balance", {"migration_limit": 0}, None),
         "host_maintenance": ("host_maintenance", kept, "host_maintenance"),
         "zone_migration": ("zone_migration", zone, "zone_migration"),
-        "storage_capacity_balance": ("storage_capacity_balance", {"volume_threshold": 40.0}, None),
+        "storage_capacity_balance": (
+            "storage_capacity_balance",
+            {"volume_threshold": full},
+            "storage_capacity_balance",
+        ),
         "consolidation": ("consolidation", {}, None),
         "standard_deviation": ("standard_deviation", {}, None),
     }
@@ -97,9 +110,13 @@ def main() -> None:
         "Plans: migrations, hosts in use that end empty, the standard deviation of the hosts' CPU "
         "use (share of a host;",
         "none where the strategy leaves the choice of hosts to Nova), and, where there are any, "
-        "actions that Nova or Placement",
-        "would refuse or that break a rule, as the tests' independent checker finds by replaying "
-        "the plan.",
+        "volumes migrated or retyped,",
+        "nodes switched, and actions that Nova or Placement would refuse or that break a rule, as "
+        "the tests' independent",
+        "checker finds by replaying the plan. For noisy_neighbor instances have priorities; for "
+        "saving_energy a quarter of",
+        "the hosts is empty and every other one of those powered off; for storage_capacity_balance "
+        "half of the pools are too full.",
         f"Python {platform.python_version()}, {platform.system()} on {platform.machine()}.",
         "",
     ]
@@ -137,14 +154,21 @@ def table(hosts: int, instances: int, limit: float, *, with_peer: bool) -> list[
         providers = json.loads(path.read_text("utf-8"))["providers"]
         names = [p["name"] for p in providers if p.get("type", "compute") == "compute"]
         pools = [p["name"] for p in providers if p.get("type") == "pool"]
-        for line, (name, parameters, theirs) in cases(names, pools).items():
+        full = stock_cinder.threshold(msgspec.to_builtins(content.cluster))
+        for line, (name, parameters, theirs) in cases(names, pools, full).items():
             note(f"{hosts} hosts: {line}")
-            ours, plan = run(view, content, metrics, name, parameters)
+            scene, seen, known, file = content, view, metrics, path
+            if name in SCENES:
+                scene, file = SCENES[name](content), path.with_stem(name)
+                write_cluster_file(file, scene)
+                seen = build(snapshot_of(scene.cluster))
+                known = measured(seen, scene)
+            ours, plan = run(seen, scene, known, name, parameters)
             shown = [line, seconds(ours), plan]
             if theirs is None or not with_peer:
                 shown += ["—", "—", "—"]
             else:
-                shown += beside(view, content, metrics, path, theirs, limit, ours)
+                shown += beside(seen, scene, known, file, theirs, limit, ours)
             lines.append(f"| {' | '.join(shown)} |")
     return [*lines, ""]
 
@@ -171,7 +195,8 @@ def run(
         .planner("weight")()
         .plan(session, context.proposals, strategy.limits(view), in_flight=strategy.in_flight())
     )
-    return least, words(quality(view, metrics, homes), legality.of_plan(content, plan))
+    types = [action.action_type for action in plan.actions]
+    return least, words(quality(view, metrics, homes), types, legality.of_plan(content, plan))
 
 
 def beside(
@@ -205,7 +230,8 @@ def beside(
         return [f"{seconds(found['seconds'])}, fails: {error.partition(':')[0]}", "—", "—"]
     homes = placed(view, found["actions"])
     illegal = legality.of_stock(content, found["actions"])
-    return [seconds(found["seconds"]), words(quality(view, metrics, homes), illegal), ratio]
+    types = [action["action_type"] for action in found["actions"]]
+    return [seconds(found["seconds"]), words(quality(view, metrics, homes), types, illegal), ratio]
 
 
 def placed(view: View, actions: list[dict[str, Any]]) -> Any:
@@ -281,10 +307,13 @@ def quality(view: View, metrics: Measurements, homes: Any) -> dict[str, float]:
     }
 
 
-def words(found: Mapping[str, float], illegal: int) -> str:
-    """Show the quality of a plan."""
+def words(found: Mapping[str, float], types: Sequence[str], illegal: int) -> str:
+    """Show the quality of a plan whose actions are of some types."""
     deviation = "–" if np.isnan(found["deviation"]) else f"{found['deviation']:.4f}"
     shown = f"{found['migrations']:,} / {found['released']:,} / {deviation}"
+    for action_type, unit in OTHERS.items():
+        if action_type in types:
+            shown += f"; {types.count(action_type):,} {unit}"
     return f"{shown}; {illegal:,} illegal" if illegal else shown
 
 
