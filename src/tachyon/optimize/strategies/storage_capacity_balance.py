@@ -122,14 +122,15 @@ class StorageCapacityBalance(Strategy):
     ) -> None:
         types = volume_types(session)
         by_pool: dict[int, list[Volume]] = {}
-        for volume in volumes(session, context):
-            if self._goes(session, volume):
-                by_pool.setdefault(volume.pool, []).append(volume)
+        for volume in volumes(session, context, [pool.row for pool in full]):
+            by_pool.setdefault(volume.pool, []).append(volume)
         limit, made = self.parameters["migration_limit"], 0
         for pool in full:
             for volume in sorted(by_pool.get(pool.row, ()), key=_turn):
                 if pool.used < threshold or (limit and made >= limit):
                     break
+                if not self._goes(session, volume):
+                    continue
                 context.step(made, limit, f"{made} volumes")
                 if self._migrate(session, volume, others, threshold, types) or self._retype(
                     context, volume, others, threshold, types
@@ -138,11 +139,10 @@ class StorageCapacityBalance(Strategy):
                     made += 1
 
     def _goes(self, session: Session, volume: Volume) -> bool:
-        snapshots = volume.record.extra.get("snapshots")
         return (
-            not snapshots
-            and volume.size > 0
+            volume.size > 0
             and volume.size >= self.parameters["minimum_gain"]
+            and not volume.record.extra.get("snapshots")
             and why_fixed(session, volume) is None
         )
 
@@ -200,5 +200,4 @@ class StorageCapacityBalance(Strategy):
 
 def _turn(volume: Volume) -> tuple[int, int, int]:
     """Return when it is a volume's turn: detached, attached, attached and bootable; small first."""
-    attached = volume.record.status == "in-use"
-    return (attached + (attached and bool(volume.record.bootable)), volume.size, volume.row)
+    return (volume.in_use + (volume.in_use and volume.bootable), volume.size, volume.row)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 
 from tachyon.graph.entities import Consumer, Flavor, ResourceProvider
 from tachyon.graph.simulation import Session
+from tachyon.graph.view import View
 from tachyon.graph.view.columns import Bool
 from tachyon.optimize.strategies.context import Context
 
@@ -19,44 +21,59 @@ DEFAULT_TYPE = "__DEFAULT__"
 _BACKEND = "volume_backend_name"
 
 
-class Volume(Struct, frozen=True, kw_only=True):
-    """A volume as strategies see it; `size` in GB, `type_name` None where it has no type."""
+class Volume:
+    """A volume as strategies see it. Its record is put together when it is looked at.
 
-    row: int
-    pool: int
-    record: Consumer
-    size: int
-    type_name: str | None
+    Attributes:
+        row, pool: its row, and that of its pool.
+        size: in GB.
+        in_use: whether it is attached.
+        bootable: whether instances boot from it; False where Cinder does not say.
+    """
 
-    @property
-    def attached(self) -> bool:
-        """Tell whether an instance uses it."""
-        return bool(self.record.attachments)
+    def __init__(self, view: View, row: int, pool: int, size: int, *, in_use: bool) -> None:
+        self._view = view
+        self.row = row
+        self.pool = pool
+        self.size = size
+        self.in_use = in_use
+        self.bootable = view.consumers.bootable.item(row) > 0
+
+    @cached_property
+    def record(self) -> Consumer:
+        """The record."""
+        return self._view.consumer_at(self.row)
+
+    @cached_property
+    def type_name(self) -> str | None:
+        """The name of its type, None where it has none."""
+        named = self.record.extra.get("volume_type")
+        if isinstance(named, str) and named:
+            return named
+        flavor = self._view.flavor(self.record.flavor_id)
+        return self.record.flavor_id if flavor is None else flavor.name or flavor.id
 
 
-def volumes(session: Session, context: Context) -> list[Volume]:
-    """Return the placed volumes in scope that are not excluded, in row order."""
-    view = session.view
+def volumes(session: Session, context: Context, pools: Iterable[int]) -> list[Volume]:
+    """Return the volumes on some pools (rows) in scope that are not excluded, in row order."""
+    view, homes = session.view, session.homes()
     c = view.consumers
-    mask: Bool = c.alive & (c.type == view.codes.type.find("volume")) & (session.homes() >= 0)
-    mask &= ~c.locked & ~c.watcher_exclude
-    for limit, wanted in ((context.consumers, True), (context.excluded, False)):
-        if limit is not None:
-            mask &= limit if wanted else ~limit
+    wanted = np.zeros(view.provider_rows, np.bool_)
+    wanted[list(pools)] = True
+    if context.scope is not None:
+        wanted &= context.scope
+    mask: Bool = c.alive & (c.type == view.codes.type.find("volume")) & (homes >= 0)
+    mask &= wanted[homes] & ~c.locked & ~c.watcher_exclude
+    if context.consumers is not None:
+        mask &= context.consumers
+    if context.excluded is not None:
+        mask &= ~context.excluded
+    rows = np.flatnonzero(mask)
     column = view.class_index.get("DISK_GB")
-    found = []
-    for row in np.flatnonzero(mask).tolist():
-        pool = int(session.state.home(row))
-        if context.scope is not None and not context.scope[pool]:
-            continue
-        record = view.consumer_at(row)
-        size = 0 if column is None else int(c.demand[row, column])
-        found.append(
-            Volume(
-                row=row, pool=pool, record=record, size=size, type_name=_type_name(session, record)
-            )
-        )
-    return found
+    sizes = np.zeros(rows.size, np.int64) if column is None else c.demand[rows, column]
+    in_use = c.status[rows] == view.codes.status.find("in-use")
+    found = zip(rows.tolist(), homes[rows].tolist(), sizes.tolist(), in_use.tolist(), strict=True)
+    return [Volume(view, row, pool, size, in_use=used) for row, pool, size, used in found]
 
 
 def why_fixed(session: Session, volume: Volume) -> str | None:
@@ -73,14 +90,6 @@ def why_fixed(session: Session, volume: Volume) -> str | None:
         if state not in ("active", "paused"):
             return f"its instance is {state}"
     return None
-
-
-def _type_name(session: Session, record: Consumer) -> str | None:
-    named = record.extra.get("volume_type")
-    if isinstance(named, str) and named:
-        return named
-    flavor = session.view.flavor(record.flavor_id)
-    return record.flavor_id if flavor is None else flavor.name or flavor.id
 
 
 def volume_types(session: Session) -> dict[str, Flavor]:

@@ -174,9 +174,7 @@ class _Run:
                 self.pools.setdefault(source, []).append(entry)
         self.pool_rows = pools
         self.instances = self._instances()
-        self.volumes = [
-            v for v in (volumes(session, context) if self.pools else []) if self._entry(v)
-        ]
+        self.volumes = [v for v in volumes(session, context, self.pools) if self._entry(v)]
         wanted = np.zeros(session.view.consumer_rows, np.bool_)
         wanted[self.instances] = True
         wanted[[v.row for v in self.volumes]] = True
