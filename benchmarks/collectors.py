@@ -24,6 +24,7 @@ from tachyon.graph.client import GraphClient
 from tachyon.graph.client import connect as connect_graph
 from tachyon.graph.generator import generate
 from tachyon.openstack.collectors import plugins
+from tachyon.openstack.collectors.process import collect_garbage_seldom
 from tachyon.openstack.collectors.synchronisation import synchronise
 from tachyon.openstack.connection import Connection, connect
 from tachyon.openstack.emulator.emulator import NAME, Emulator
@@ -38,6 +39,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--cloud"]:
         serve(int(sys.argv[2]), int(sys.argv[3]))
         return
+    collect_garbage_seldom()
     hosts, instances = (int(a) for a in sys.argv[1:3]) if len(sys.argv) > 2 else (1000, 20_000)
     print(json.dumps(measure(hosts, instances), indent=1))
 

@@ -27,7 +27,7 @@ def options(clouds_file: Path) -> dict[str, dict[str, Any]]:
     return {
         "keystone": {"cloud": testbed.CLOUD, "clouds_file": str(clouds_file)},
         "notifications": {"transport_url": testbed.rabbit_url()},
-        "collector": {"port": 0, "poll_interval": 1.0},
+        "collector": {"port": 0, "poll_interval": 0.5},
     }
 
 

@@ -115,6 +115,28 @@ def test_a_host_whose_provider_comes_after_its_service_is_looked_for_again(
     assert applying.due_in is None
 
 
+def test_a_trait_that_comes_after_its_event_is_looked_for_again(
+    scene: Scene, graph: GraphClient
+) -> None:
+    collect(scene.cloud, graph)
+    host = a_host(scene)
+    provider = scene.emulator.cloud.placement.providers[host.uuid]
+    path = f"/os-services/{host.service_id}"
+    scene.do(lambda cloud: cloud.nova.put(path, {"status": "disabled"}))
+    traits, provider.traits = provider.traits, sorted(graph.provider(host.uuid).traits)
+    time = [0.0]
+    applying = applier(graph, scene.cloud, clock=lambda: time[0])
+    applying.apply(scene.events)
+    assert graph.provider(host.uuid).status == "disabled"
+    assert "COMPUTE_STATUS_DISABLED" not in graph.provider(host.uuid).traits
+    provider.traits = traits
+    time[0] = 0.6
+    applying.settle()
+    assert "COMPUTE_STATUS_DISABLED" in graph.provider(host.uuid).traits
+    assert applying.due_in is None
+    assert_agrees(graph, scene)
+
+
 def test_a_host_that_calls_its_hypervisor_otherwise_is_found(
     scene: Scene, graph: GraphClient
 ) -> None:

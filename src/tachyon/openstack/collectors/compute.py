@@ -328,7 +328,7 @@ def differences_of(hypervisor: Answer, host: ResourceProvider) -> Counter[str]:
     # What a host's parts have (NUMA nodes) is not in its own inventories.
     if any(total and hypervisor.get(name, total) != total for name, total in capacities):
         counted["capacity_differs"] += 1
-    if host.traits and (host.status == "disabled") != (mapping.DISABLED_TRAIT in host.traits):
+    if mapping.contradicts_traits(host):
         counted["status_differs"] += 1
     return counted
 

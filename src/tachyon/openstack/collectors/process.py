@@ -6,6 +6,7 @@ process through `CollectorService`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -177,6 +178,15 @@ class CollectorService:
         return [body]
 
 
+def collect_garbage_seldom() -> None:
+    """Let Python look for cycles less often in this process.
+
+    A batch makes many objects and next to no cycles, while a graph of 20,000 instances is gone
+    through at every look for them: a third of what events cost.
+    """
+    gc.set_threshold(20_000, 20, 100)
+
+
 def serve(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> None:
     """Collect until SIGTERM or SIGINT.
 
@@ -187,6 +197,7 @@ def serve(conf: cfg.ConfigOpts, ready: Callable[[str], None] | None = None) -> N
     Raises:
         ConfigurationError, StoreUnavailable: as `CollectorService`.
     """
+    collect_garbage_seldom()
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in _SIGNALS}
     try:

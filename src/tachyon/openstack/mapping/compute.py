@@ -119,6 +119,11 @@ def service(answer: Answer) -> Service:
     )
 
 
+def contradicts_traits(host: ResourceProvider) -> bool:
+    """Tell whether Nova has a host disabled and Placement enabled, or the other way round."""
+    return bool(host.traits) and (host.status == "disabled") != (DISABLED_TRAIT in host.traits)
+
+
 def compute_host(
     hypervisor: Answer,
     service: Service | None,

@@ -40,20 +40,19 @@ class HostRereader(Rereader):
                 if known is not None:
                     work.remove_provider(known.uuid)
             elif known is not None:
-                work.put_provider(refreshed(cloud, known, service))
+                refresh(cloud, known, service, work)
             else:
                 _discover(cloud, name, service, work)
 
 
-def refreshed(cloud: Connection, known: ResourceProvider, service: Answer) -> ResourceProvider:
-    """Return a host as its service says now, with the traits of its provider."""
+def refresh(cloud: Connection, known: ResourceProvider, service: Answer, work: Work) -> None:
+    """Stage a host as its service says it is now, with the traits of its provider."""
     told = mapping.service(service)
     try:
-        # A disabled service shows as a trait of its provider, too.
         traits = tuple(sorted(queries.traits(cloud, known.uuid)))
     except CloudNotFound:
         traits = known.traits
-    return replace(
+    host = replace(
         known,
         status=told.status,
         state=told.state,
@@ -61,6 +60,10 @@ def refreshed(cloud: Connection, known: ResourceProvider, service: Answer) -> Re
         availability_zone=told.zone,
         traits=traits,
     )
+    work.put_provider(host)
+    if mapping.contradicts_traits(host):
+        # Its nova-compute tells Placement after Nova's API has told of it.
+        work.later.add(Later(HOSTS, known.name))
 
 
 def _discover(cloud: Connection, name: str, service: Answer, work: Work) -> None:

@@ -28,14 +28,11 @@ from tachyon.openstack.mapping import compute, storage
 from tachyon.openstack.mapping.answers import MISSHAPEN, misshapen, moment
 from tachyon.openstack.notifications.applying import Applier
 from tachyon.openstack.notifications.contract import Rereader
-from tachyon.openstack.notifications.hosts import refreshed
+from tachyon.openstack.notifications.hosts import refresh
 from tachyon.openstack.notifications.volumes import POOLS, stage_volumes, type_ids
 from tachyon.openstack.notifications.work import Work
 
 LOG = logging.getLogger(__name__)
-
-#: A poll takes this share of the time at most, however long the services need to answer.
-_SHARE = 0.05
 
 
 class ComputeStates(Rereader):
@@ -58,7 +55,7 @@ class ComputeStates(Rereader):
                 known.status, known.state, known.disabled_reason, known.availability_zone
             )
             if said != shown:
-                work.put_provider(refreshed(cloud, known, answer))
+                refresh(cloud, known, answer, work)
 
 
 class StorageStates(Rereader):
@@ -159,8 +156,9 @@ class Poller:
         Raises:
             CloudUnavailable, StoreUnavailable: something could not be had, or not be written.
         """
+        # What was not settled when a poll came upon it.
+        changed = self._applier.settle().changed
         view = self._graph.view()
-        changed = 0
         # What is not in the graph yet is for the first synchronisation.
         if "compute" in self._models and read_since(view, "compute") is not None:
             changed += self._applier.read_again((self._compute, "")).changed
@@ -195,4 +193,5 @@ class Poller:
                 self._told("failed")
             else:
                 self._told("done")
-            pause = max(self._interval, (time.monotonic() - began) / _SHARE)
+            # Services that need long to answer are asked half of the time at most.
+            pause = max(self._interval, time.monotonic() - began)
