@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tachyon import conf as options
 from tachyon.control.objects import Database, Objects, migrations
 from tests.cli.running import TACHYON, tachyon
 from tests.service.raw import request
 
 pytestmark = pytest.mark.integration
+
+SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 
 
 @pytest.fixture
@@ -67,10 +70,37 @@ def test_purge_counts_asks_and_removes(configuration: Path, tmp_path: Path) -> N
     assert "negative" in tachyon(*purge, "-n", "-1", code=2).err
 
 
-def test_samples_are_those_of_the_code() -> None:
-    """The policy sample in the documentation lists every rule as it is."""
-    from tachyon.control.api.policies import list_rules
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [("oslo-config-generator", "tachyon.conf"), ("oslopolicy-sample-generator", "policy.yaml")],
+)
+def test_samples_are_what_the_generators_print(program: str, name: str, tmp_path: Path) -> None:
+    """To the letter: `make samples` renews them."""
+    made = tmp_path / name
+    command = [Path(sys.executable).with_name(program), "--namespace", "tachyon"]
+    subprocess.run(
+        [*command, "--output-file", str(made)],
+        check=True,
+        capture_output=True,
+    )
+    assert made.read_text() == (SAMPLES / name).read_text()
 
-    text = (Path(__file__).parents[2] / "docs" / "samples" / "policy.yaml").read_text()
-    for rule in list_rules():
-        assert f'#"{rule.name}": {json.dumps(rule.check_str)}' in text
+
+def test_options_of_watchers_operators_are_read(tmp_path: Path) -> None:
+    """Under the names that they have there."""
+    path = tmp_path / "watcher.conf"
+    path.write_text(
+        "[nova]\nmigration_max_retries = 7\nmigration_interval = 0.5\n"
+        "[collector]\ncollector_plugins = compute\n"
+        "[watcher_cluster_data_model_collectors.compute]\nperiod = 60\n"
+        "[watcher_decision_engine]\nnotification_topics = a.b\nmax_audit_workers = 5\n"
+        "[cinder_client]\nregion_name = there\n"
+    )
+    conf = options.load(str(path))
+    assert conf.watcher_applier.migration_max_retries == 7
+    assert conf.watcher_applier.migration_interval == 0.5
+    assert conf.collector.collectors == ["compute"]
+    assert conf.collector.period == 60
+    assert conf.notifications.topics == ["a.b"]
+    assert conf.watcher_decision_engine.max_audit_workers == 5
+    assert (conf.cinder.region_name, conf.nova.region_name) == ("there", None)

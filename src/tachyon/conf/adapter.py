@@ -5,11 +5,14 @@ from __future__ import annotations
 from oslo_config import cfg
 
 
-def adapter_options(service_type: str, *, preferred: str | None = None) -> tuple[cfg.Opt, ...]:
+def adapter_options(
+    service_type: str, *, watchers: str, preferred: str | None = None
+) -> tuple[cfg.Opt, ...]:
     """Return the options of one service.
 
     Args:
         service_type: its type in Keystone's catalog.
+        watchers: the group in which Watcher's operators name the region.
         preferred: the microversion that is asked for when the operator names none.
     """
     shared = (
@@ -19,7 +22,11 @@ def adapter_options(service_type: str, *, preferred: str | None = None) -> tuple
             help="Type of the service in Keystone's catalog.",
         ),
         cfg.StrOpt("service_name", help="Name of the service, where a type has several."),
-        cfg.StrOpt("region_name", help="Region of the endpoint. Unset: the catalog's first."),
+        cfg.StrOpt(
+            "region_name",
+            deprecated_opts=[cfg.DeprecatedOpt("region_name", group=watchers)],
+            help="Region of the endpoint. Unset: the catalog's first.",
+        ),
         cfg.ListOpt(
             "valid_interfaces",
             default=["internal", "public"],

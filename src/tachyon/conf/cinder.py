@@ -8,4 +8,4 @@ from tachyon.conf.adapter import adapter_options
 
 GROUP = cfg.OptGroup("cinder", title="Cinder: pools and volumes")
 
-OPTIONS = adapter_options("block-storage", preferred="3.70")
+OPTIONS = adapter_options("block-storage", watchers="cinder_client", preferred="3.70")

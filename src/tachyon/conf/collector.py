@@ -10,6 +10,7 @@ OPTIONS = (
     cfg.ListOpt(
         "collectors",
         default=["compute", "storage", "baremetal"],
+        deprecated_name="collector_plugins",
         help="Models to read: plug-ins of the group tachyon.collectors. One whose service the "
         "cloud does not have is left out.",
     ),
@@ -17,6 +18,10 @@ OPTIONS = (
         "period",
         default=3600.0,
         min=1.0,
+        deprecated_opts=[
+            cfg.DeprecatedOpt("period", group=f"watcher_cluster_data_model_collectors.{model}")
+            for model in ("compute", "storage", "baremetal")
+        ],
         help="Seconds between two full synchronisations of a model. Notifications keep it fresh "
         "in between; a synchronisation repairs what they missed.",
     ),

@@ -8,4 +8,4 @@ from tachyon.conf.adapter import adapter_options
 
 GROUP = cfg.OptGroup("ironic", title="Ironic: baremetal nodes")
 
-OPTIONS = adapter_options("baremetal", preferred="1.78")
+OPTIONS = adapter_options("baremetal", watchers="ironic_client", preferred="1.78")

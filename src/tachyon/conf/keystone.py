@@ -31,7 +31,7 @@ OPTIONS = (
         max=64,
         help="Requests that one process sends to a cloud at the same time.",
     ),
-    *adapter_options("identity"),
+    *adapter_options("identity", watchers="keystone_client"),
     *_SESSION,
     *loading.get_auth_common_conf_options(),
 )

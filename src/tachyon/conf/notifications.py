@@ -20,6 +20,7 @@ OPTIONS = (
             "openstack.notifications",
             "ironic.ironic_versioned_notifications",
         ],
+        deprecated_opts=[cfg.DeprecatedOpt("notification_topics", group="watcher_decision_engine")],
         help="Where the services send to, as exchange.topic. The defaults are those of Nova, "
         "Cinder and Ironic.",
     ),

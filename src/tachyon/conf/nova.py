@@ -8,4 +8,4 @@ from tachyon.conf.adapter import adapter_options
 
 GROUP = cfg.OptGroup("nova", title="Nova: servers, hypervisors, services")
 
-OPTIONS = adapter_options("compute", preferred="2.100")
+OPTIONS = adapter_options("compute", watchers="nova_client", preferred="2.100")

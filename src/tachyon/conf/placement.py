@@ -8,4 +8,4 @@ from tachyon.conf.adapter import adapter_options
 
 GROUP = cfg.OptGroup("placement", title="Placement: inventories, traits, allocations")
 
-OPTIONS = adapter_options("placement", preferred="1.39")
+OPTIONS = adapter_options("placement", watchers="placement_client", preferred="1.39")
