@@ -128,6 +128,27 @@ def test_where_the_backup_node_is_too_small_for_all_they_are_spread() -> None:
     assert {s[2] for s in steps(report) if s[0] == "live"} == {"b", "small"}
 
 
+def test_instances_are_spread_over_the_least_full_hosts() -> None:
+    content = small(
+        [host("a"), host("full"), host("b"), host("c")],
+        [vm("x", "a", 2), vm("y", "a", 2), vm("z", "full", 4)],
+    )
+    moves = [s for s in steps(run(content, NAME, NODE)) if s[0] == "live"]
+    assert sorted(s[2] for s in moves) == ["b", "c"]
+
+
+def test_they_stand_close_together_where_only_so_all_find_room() -> None:
+    content = small(
+        [host("a", 16), host("c", 6), host("b", 4)],
+        [vm("x", "a", 4), vm("y", "a", 3), vm("z", "a", 3)],
+    )
+    assert {s[1:] for s in steps(run(content, NAME, NODE)) if s[0] == "live"} == {
+        ("x", "b"),
+        ("y", "c"),
+        ("z", "c"),
+    }
+
+
 def test_an_unused_host_of_tachyons_is_preferred_to_spreading() -> None:
     spare = host("spare", status="disabled", disabled_reason="watcher_disabled")
     report = run(

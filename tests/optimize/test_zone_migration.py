@@ -165,6 +165,25 @@ def test_what_must_not_move_stays(fields: dict[str, Any]) -> None:
     assert steps(run(content, NAME, nodes("a"))) == [("live", "y", "b")]
 
 
+def test_instances_are_spread_over_the_least_full_hosts() -> None:
+    content = small(
+        [host("a"), host("full"), host("b"), host("c")],
+        [vm("x", "a", 2), vm("y", "a", 2), vm("z", "full", 4)],
+    )
+    assert {s[2] for s in steps(run(content, NAME, nodes("a")))} == {"b", "c"}
+
+
+def test_they_stand_close_together_where_only_so_all_find_room() -> None:
+    content = small(
+        [host("a"), host("b", 4), host("c", 4)],
+        [vm("x", "a", 2), vm("y", "a", 2), vm("z", "a", 4)],
+    )
+    report = run(content, NAME, nodes("a"))
+    places = {s[1]: s[2] for s in steps(report)}
+    assert places["x"] == places["y"] != places["z"]
+    assert report.warnings == []
+
+
 def test_an_instance_without_a_place_is_named_and_the_others_go() -> None:
     content = small([host("a", 16), host("b")], [vm("big", "a", 12), vm("y", "a")])
     report = run(content, NAME, nodes("a"))

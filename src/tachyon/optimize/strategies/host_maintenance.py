@@ -3,7 +3,8 @@
 Specs cluster-maintenance-strategy and host-maintenance-strategy-disable-migration. The node's
 service is disabled. All its instances go to one host: the backup node, or else an unused host that
 Tachyon had disabled (`watcher_disabled`), which is enabled for it; where none has room for all of
-them, they are spread over the hosts in service. Where one fits nowhere, there is no plan.
+them, they are spread evenly over the hosts in service, as Nova's scheduler does. Where one fits
+nowhere, there is no plan.
 Instances that are not to be touched, or that no migration can move (in error, suspended …), stay,
 and are named.
 """
@@ -178,6 +179,10 @@ class HostMaintenance(Strategy):
         for host in (*single, *np.flatnonzero(unused).tolist()):
             if packer.position[host] >= 0 and self._all_to(session, packer, order, host):
                 return
+        if all(packer.place(row, packer.fullness()) >= 0 for row in order):
+            return
+        packer.back_to(0)
+        # Close together, more of them find room than evenly spread.
         rest = [row for row in order if packer.place(row) < 0]
         if rest:
             packer.back_to(0)

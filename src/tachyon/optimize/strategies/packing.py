@@ -93,6 +93,7 @@ class Packer:
             ]
         )
         self._limited += range(len(view.classes), len(view.classes) + len(loads))
+        self._most = np.floor(allowed[: view.resource_columns])
         #: C + K; what amounts are divided by to compare classes and loads: a mean host.
         most = np.vstack([capacity, *(load.capacity[self.rows] for load in loads)])
         mean = most.mean(axis=1) if self.rows.size else np.zeros(len(most))
@@ -117,6 +118,16 @@ class Packer:
         self._steady = view.resource_columns
         #: By whether hosts are compared by what would be left on them.
         self._tables: dict[bool, Fitting] = {}
+
+    def fullness(self) -> F64:
+        """Return the share of each host (H) that is taken, of the class of which most is taken.
+
+        As a rank for `place` it spreads consumers evenly over the hosts.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = self.free[: len(self._most)] / self._most
+        full: F64 = 1.0 - np.where(self._most > 0, left, 1.0).min(axis=0, initial=1.0)
+        return full
 
     def admit(self, row: int) -> None:
         """Open a host that was out of service when the work began; the plan enables it."""

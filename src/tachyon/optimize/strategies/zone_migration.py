@@ -1,7 +1,8 @@
 """`zone_migration`: clear a set of hosts and pools for work on the hardware.
 
 Spec zone-migration-strategy. Volumes go first, then instances, each in the order of the audit's
-priorities. Where the audit names no destination, one is chosen that is not to be cleared itself.
+priorities. Where the audit names no destination, one is chosen that is not to be cleared itself:
+the least full host, so that load stays spread, unless somebody then finds no room.
 `parallel_*` limit how many migrations run at a time; all that can go is planned, unless
 `migration_limit` says how many.
 """
@@ -140,16 +141,30 @@ class ZoneMigration(Strategy):
         Raises:
             ProviderNotFound: a destination is not there, or out of scope.
         """
-        run = _Run(self, session, context)
-        run.migrate_volumes()
-        run.migrate_instances()
+        deltas, proposals = session.delta_count, len(context.proposals)
+        warnings = len(context.warnings)
+        run = _Run(self, session, context, even=True)
+        run.migrate()
+        if run.homeless:
+            # Close together, more of them find room than evenly spread.
+            session.undo(session.delta_count - deltas)
+            del context.proposals[proposals:], context.warnings[warnings:]
+            run = _Run(self, session, context, even=False)
+            run.migrate()
         run.finish()
 
 
 class _Run:
-    """One execution: who is to go where, and what was planned of it."""
+    """One try: who is to go where, and what was planned of it.
 
-    def __init__(self, strategy: ZoneMigration, session: Session, context: Context) -> None:
+    Instances whose destination is to be chosen are spread over the hosts as evenly as can be, or
+    packed.
+    """
+
+    def __init__(
+        self, strategy: ZoneMigration, session: Session, context: Context, *, even: bool
+    ) -> None:
+        self._even = even
         self.session = session
         self.context = context
         self.parameters: dict[str, Any] = strategy.parameters
@@ -183,6 +198,12 @@ class _Run:
         self.done: set[int] = set()
         self.planned = 0
         self.stay: list[str] = []
+        self.homeless = 0
+
+    def migrate(self) -> None:
+        """Record the moves, and propose the changes of types: volumes first."""
+        self._migrate_volumes()
+        self._migrate_instances()
 
     def _source(self, rows: dict[str, int], name: str) -> int | None:
         row = rows.get(name)
@@ -261,7 +282,7 @@ class _Run:
         limit = self.parameters["migration_limit"]
         return bool(limit and self.planned >= limit)
 
-    def migrate_volumes(self) -> None:
+    def _migrate_volumes(self) -> None:
         """Record or propose what happens to volumes; their instances may follow at once."""
         by_row = {volume.row: volume for volume in self.volumes}
         going = set(self.instances)
@@ -311,7 +332,7 @@ class _Run:
             return refusal.message
         return None
 
-    def migrate_instances(self) -> None:
+    def _migrate_instances(self) -> None:
         """Record the moves of instances that have not followed their volumes."""
         for done, row in enumerate(self.instances):
             if self._full():
@@ -329,12 +350,13 @@ class _Run:
             self.stay.append(f"instance {uuid} ({', '.join(reasons)})")
             return
         target = self.nodes[int(self.homes[row])]
-        rank = None
+        rank = self.packer.fullness() if self._even else None
         if target is not None:
             rank = np.full(self.packer.rows.size, np.inf)
             if self.packer.position[target] >= 0:
                 rank[self.packer.position[target]] = 0.0
         if self.packer.place(row, rank) < 0:
+            self.homeless += target is None
             self.stay.append(f"instance {uuid} (no destination has room for it)")
             return
         self.planned += 1
