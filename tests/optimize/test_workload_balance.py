@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tachyon.errors import MetricsMissing, ParametersInvalid
 from tachyon.graph.entities import Consumer, Inventory
+from tachyon.graph.generator import generate
+from tachyon.graph.simulation import Session
+from tachyon.graph.view import View
+from tachyon.graph.view.columns import F64
+from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.eligibility import Eligibility
+from tachyon.optimize.strategies.hosts import on_hosts, physical
+from tachyon.optimize.strategies.measurements import Measurements
+from tachyon.optimize.strategies.packing import Packer
 from tachyon.optimize.strategies.workload_balance import WorkloadBalance
-from tests.optimize.clusters import host, indicators, run, small, steps, vm
+from tests.optimize.clusters import PLUGINS, host, indicators, run, small, steps, view_of, vm
+from tests.optimize.test_packing import straightforward
 
 NAME = "workload_balance"
 
@@ -117,3 +128,51 @@ def test_a_migration_that_gains_too_little_is_not_made() -> None:
     used = cpu(x=40.0, w=40.0)
     assert run(content, NAME, {"minimum_gain": 30}, used).actions == []
     assert run(content, NAME, {"minimum_gain": 20}, used).migrations == 1
+
+
+def straightforwardly(view: View, values: F64, threshold: float, gain: float) -> Session:
+    """Relieve hosts as the strategy's documentation says, everything worked out anew each time."""
+    session = Session(view)
+    packer = Packer(Eligibility(session, states=("active",)), {}, vacate=True)
+    movable, targets = packer.eligibility.movable.copy(), packer.eligibility.targets
+    total = physical(view, "VCPU")
+    start = session.homes().copy()
+    values = np.where(packer.eligibility.running(("active",)) & targets[start], values, 0.0)
+    mean = on_hosts(values, start, view.provider_rows)[targets].sum() / targets.sum()
+    stuck: set[int] = set()
+    while True:
+        load = on_hosts(values, session.homes(), view.provider_rows)
+        percent = np.where(targets, 100.0 * load / np.maximum(total, 1.0), 0.0)
+        hot = [h for h in np.flatnonzero(percent >= threshold).tolist() if h not in stuck]
+        if not hot:
+            return session
+        source = max(hot, key=lambda h: percent[h])
+        rows = np.flatnonzero(movable & (start == source) & (values > 0)).tolist()
+        left = {row: load[source] - mean - values[row] for row in rows}
+        for row in sorted((r for r in rows if left[r] >= 0), key=lambda r: left[r]):
+            after = 100.0 * (load + values[row]) / np.maximum(total, 1.0)
+            fits = (percent < threshold) & (after < threshold) & (percent[source] - after >= gain)
+            rank = np.where(fits & targets, percent, np.inf)[packer.rows]
+            if straightforward(packer, session, row, rank) >= 0:
+                movable[row] = False
+                break
+        else:
+            stuck.add(source)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("nested", [0, 2])
+def test_instances_go_as_the_straightforward_way_has_it(nested: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    content = generate(12, 70, seed, load=0.7, server_groups=8, nested=nested, zones=2)
+    view = view_of(content)
+    # Shares of a vcpu whose sums are exact in any order.
+    percent = rng.integers(0, 257, view.consumer_rows) * 100.0 / 256
+    values = percent / 100.0 * view.consumers.demand[:, view.column("VCPU")]
+    threshold, gain = float(rng.integers(20, 60)), float(rng.integers(0, 10))
+    session = Session(view)
+    given = {"threshold": threshold, "migration_limit": 0, "minimum_gain": gain}
+    context = Context(measurements=Measurements({"instance_cpu_usage": percent}))
+    PLUGINS.strategy("workload_balance")(given).execute(session, context)
+    assert session.deltas
+    assert session.deltas == straightforwardly(view, values, threshold, gain).deltas

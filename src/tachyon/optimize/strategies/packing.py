@@ -195,6 +195,11 @@ class Packer:
             worth[at] = np.inf
         return -1
 
+    def best(self, row: int, rank: F64 | None = None) -> int:
+        """Return the row of the host that `place` tries first, −1 for none."""
+        at = self._best(row, self._worth(row, rank))
+        return -1 if at < 0 else self.rows.item(at)
+
     def place_all(self, rows: Sequence[int], rank: F64 | None = None) -> list[int]:
         """Place consumers one after another, all of them or none; return their hosts' rows.
 

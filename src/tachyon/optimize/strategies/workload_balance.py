@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from tachyon.graph.simulation import Session
-from tachyon.graph.view.columns import F64, Bool
+from tachyon.graph.view.columns import F64, I64, Bool
 from tachyon.optimize.scored import CLASS_OF, MeasuredLoad, Scored, scored
 from tachyon.optimize.strategies import options
 from tachyon.optimize.strategies.base import Strategy
@@ -123,40 +123,101 @@ class _Run:
         mean = float(self.load[hosts].sum() / max(1, hosts.sum()))
         homes = self.session.homes().astype(np.int64)
         standing = members(homes, np.flatnonzero(self.movable), np.flatnonzero(hosts))
-        stuck = np.zeros(hosts.size, np.bool_)
+        now = _Percent(self, hosts)
         made = 0
         while not limit or made < limit:
             context.step(made, limit, f"{made} migrations")
-            percent = self.percent()
-            overloaded = hosts & ~stuck & (percent >= self.parameters["threshold"])
-            if not overloaded.any():
+            source = int(now.heat.argmax())
+            if now.heat[source] == -np.inf:
                 break
-            source = int(np.flatnonzero(overloaded)[np.argmax(percent[overloaded])])
-            moved = self._move_one(source, standing[source], mean, percent)
-            if moved is None:
-                stuck[source] = True
+            move = self._move_one(source, standing[source], mean, now)
+            if move is None:
+                now.give_up(source)
                 continue
+            moved, target = move
+            self.load[source] -= self.values[moved]
+            self.load[target] += self.values[moved]
+            now.update(source)
+            now.update(target)
             # Who was moved once stays: a host that it overloads would send it back.
             standing[source].remove(moved)
             made += 1
 
-    def _move_one(self, source: int, standing: list[int], mean: float, percent: F64) -> int | None:
-        """Move one instance off a host; return it, None when no instance finds a place."""
+    def _move_one(
+        self, source: int, standing: list[int], mean: float, now: _Percent
+    ) -> tuple[int, int] | None:
+        """Move one instance off a host; return it and its new host, None when it has no place."""
         rows = np.array(standing, np.int64)
         delta = self.load[source] - mean - self.values[rows]
         # Those that leave the host above the mean, the largest of them first; idle ones help none.
         fitting = (delta >= 0) & (self.values[rows] > 0)
+        # Who would bring every host to the threshold need not be tried; a little more than the
+        # room is let pass, because sums of floats are not exact.
+        fitting &= self.values[rows] <= now.room.max(initial=0.0) + now.slack
         order: list[int] = rows[fitting][np.argsort(delta[fitting], kind="stable")].tolist()
-        at = self.packer.rows
+        at, packer = self.packer.rows, self.packer
         for row in order:
-            after = self.load[at] + self.values[row]
-            allowed = self.targets[at] & (percent[at] < self.parameters["threshold"])
-            share_after = 100.0 * share(after, self.total[at])
-            allowed &= share_after < self.parameters["threshold"]
-            allowed &= percent[source] - share_after >= self.parameters["minimum_gain"]
-            target = self.packer.place(row, np.where(allowed, percent[at], np.inf))
-            if target >= 0:
-                self.load[source] -= self.values[row]
-                self.load[target] += self.values[row]
-                return row
+            # The least loaded host with room is almost always the one, so it is looked at alone.
+            target = packer.best(row, now.level)
+            if target < 0:
+                continue
+            one = np.array([target])
+            if self._allowed(source, row, one, now)[0] and packer.move(row, target):
+                return row, target
+            allowed = self._allowed(source, row, at, now)
+            if allowed.any():
+                target = packer.place(row, np.where(allowed, now.level, np.inf))
+                if target >= 0:
+                    return row, target
         return None
+
+    def _allowed(self, source: int, row: int, targets: I64, now: _Percent) -> Bool:
+        """Return which target rows stay below the threshold with an instance, and gain enough."""
+        after = 100.0 * share(self.load[targets] + self.values[row], self.total[targets])
+        allowed: Bool = after < self.parameters["threshold"]
+        allowed &= now.all[source] - after >= self.parameters["minimum_gain"]
+        return allowed
+
+
+class _Percent:
+    """The hosts' loads in per cent, kept up to date host by host.
+
+    Attributes:
+        all: P.
+        heat: P; the same of hosts at or above the threshold that can be relieved, else −∞.
+        level: H (of the packer); the same of hosts below it that may be targets, else ∞.
+        room: H; the load that such hosts can take up to the threshold, else 0.
+        slack: more than what rounding can make of a load.
+    """
+
+    def __init__(self, run: _Run, hosts: Bool) -> None:
+        self._run = run
+        self._threshold: float = run.parameters["threshold"]
+        self.all = run.percent()
+        hot = self.all >= self._threshold
+        self.heat = np.where(hosts & hot, self.all, -np.inf)
+        cool = (run.targets & ~hot)[run.packer.rows]
+        at = run.packer.rows
+        self.level: F64 = np.where(cool, self.all[at], np.inf)
+        self.room: F64 = np.where(cool, self._threshold / 100 * run.total[at] - run.load[at], 0.0)
+        self.slack = 1e-9 * float(run.total.max(initial=0.0))
+        self._sources = hosts.copy()
+
+    def give_up(self, row: int) -> None:
+        """Note that a host cannot be relieved."""
+        self._sources[row] = False
+        self.heat[row] = -np.inf
+
+    def update(self, row: int) -> None:
+        """Follow a change of a host's load."""
+        run = self._run
+        percent = 100.0 * (run.load[row] / run.total[row])
+        self.all[row] = percent
+        hot = percent >= self._threshold
+        self.heat[row] = percent if hot and self._sources[row] else -np.inf
+        at = run.packer.position[row]
+        if at >= 0:
+            cool = run.targets[row] and not hot
+            self.level[at] = percent if cool else np.inf
+            room = self._threshold / 100 * run.total[row] - run.load[row]
+            self.room[at] = room if cool else 0.0
