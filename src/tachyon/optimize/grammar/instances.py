@@ -24,7 +24,7 @@ _HELD: Mapping[str, str] = MappingProxyType(
     {"vcpus": "VCPU", "memory": "MEMORY_MB", "memory_mb": "MEMORY_MB", "disk": "DISK_GB"}
 )
 #: Names in characters → metrics that strategies ask for.
-_MEASURED: Mapping[str, str] = MappingProxyType(
+MEASURED: Mapping[str, str] = MappingProxyType(
     {
         "cpu_util": "instance_cpu_usage",
         "memory.usage": "instance_ram_usage",
@@ -94,7 +94,7 @@ def characters_of(view: View) -> Characters:
 
 
 def _metric(name: str) -> str:
-    return _MEASURED.get(name, name if name.startswith("instance_") else "")
+    return MEASURED.get(name, name if name.startswith("instance_") else "")
 
 
 def _values(

@@ -17,6 +17,7 @@ from tachyon.graph.view import View
 from tachyon.optimize.filters import chain
 from tachyon.optimize.migration import MIGRATION_TYPE
 from tachyon.optimize.parameters import filled
+from tachyon.optimize.strategies import characters
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import Eligibility
 from tachyon.optimize.strategies.measurements import MetricNeed
@@ -79,6 +80,7 @@ class Strategy(ABC):
             states=states,
             check_optimize_metadata=self.options.check_optimize_metadata,
             filters=chain(self.options.filters),
+            at_work=characters.at_work(session, context, self.parameters),
         )
 
     def in_flight(self) -> dict[str, int]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, Bool
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import REASON_FOR_DISABLE
@@ -47,6 +47,7 @@ class Basic(Strategy):
             "minimum_gain": options.RELEASE_GAIN,
             "missing_metrics": options.MISSING_METRICS,
             "forecast_hours": options.FORECAST_HOURS,
+            **characters.PARAMETERS,
         }
     )
 
@@ -71,6 +72,7 @@ class Basic(Strategy):
                 granularity=given["granularity"],
                 ahead=3600.0 * given["forecast_hours"],
             ),
+            *characters.needs(given),
         )
 
     def execute(self, session: Session, context: Context) -> None:

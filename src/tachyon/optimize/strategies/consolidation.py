@@ -21,7 +21,7 @@ from tachyon.graph.view import View
 from tachyon.graph.view.columns import Bool
 from tachyon.optimize.folding import fold
 from tachyon.optimize.migration import states
-from tachyon.optimize.strategies import cpu_use
+from tachyon.optimize.strategies import characters, cpu_use
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.cpu_use import CpuUse
@@ -101,12 +101,14 @@ class Consolidation(Strategy):
                 "default": 0.8,
             },
             **cpu_use.PARAMETERS,
+            **characters.PARAMETERS,
         },
     }
 
     def metrics(self) -> tuple[MetricNeed, ...]:
-        """CPU use of instances, where hosts are judged by it."""
-        return cpu_use.needs(self.parameters) if self.parameters["overload"] else ()
+        """CPU use of instances, where hosts are judged by it; what characters ask about."""
+        judged = cpu_use.needs(self.parameters) if self.parameters["overload"] else ()
+        return (*judged, *characters.needs(self.parameters))
 
     def limits(self, view: View) -> dict[str, float]:
         """Return the threshold for each metric, and the limits given."""

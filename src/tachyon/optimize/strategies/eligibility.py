@@ -8,7 +8,7 @@ at: a flavor in a zone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 
 import msgspec
@@ -37,6 +37,7 @@ class Eligibility:
         states: of instances that may be moved (Nova's vm_state), see `MIGRATION_TYPE`.
         check_optimize_metadata: leave instances alone that say so in their metadata.
         filters: the chain that destinations have to pass.
+        at_work: N; instances that stay by their workload character. None: none.
 
     Attributes:
         hosts: P; compute hosts in scope.
@@ -57,6 +58,7 @@ class Eligibility:
         states: Iterable[str] = tuple(MIGRATION_TYPE),
         check_optimize_metadata: bool = False,
         filters: Chain = DEFAULT,
+        at_work: Bool | None = None,
     ) -> None:
         context = context or Context()
         self.session = session
@@ -73,6 +75,8 @@ class Eligibility:
         if context.consumers is not None:
             self.instances &= context.consumers
         self.reasons = self._reasons(context, tuple(states), check_optimize_metadata)
+        if at_work is not None:
+            self.reasons["at the work that its workload character describes"] = at_work
         self.movable: Bool = self.instances.copy()
         for mask in self.reasons.values():
             self.movable &= ~mask
@@ -99,7 +103,7 @@ class Eligibility:
 
     def _reasons(
         self, context: Context, states: tuple[str, ...], metadata: bool
-    ) -> Mapping[str, Bool]:
+    ) -> dict[str, Bool]:
         c = self.view.consumers
         homes = self.session.homes()
         found = {

@@ -12,9 +12,11 @@ from tachyon.graph.view import View
 from tachyon.optimize.folding import fold
 from tachyon.optimize.goals.workload_balancing import balanced_hosts
 from tachyon.optimize.migration import states
+from tachyon.optimize.strategies import characters
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.descent import Aims, Descent
+from tachyon.optimize.strategies.measurements import MetricNeed
 
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 
@@ -68,8 +70,13 @@ class StandardDeviation(Strategy):
                 "type": "boolean",
                 "default": False,
             },
+            **characters.PARAMETERS,
         },
     }
+
+    def metrics(self) -> tuple[MetricNeed, ...]:
+        """What characters ask about; load is that of the view's columns."""
+        return characters.needs(self.parameters)
 
     def weights(self, view: View) -> dict[str, float]:
         """Return the parameter's weights, or what stands for none."""

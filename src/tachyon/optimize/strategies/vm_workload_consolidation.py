@@ -17,7 +17,7 @@ from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, Bool
 from tachyon.optimize.folding import hosts_in_use
 from tachyon.optimize.migration import states
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import REASON_FOR_DISABLE
@@ -65,6 +65,7 @@ class VMWorkloadConsolidation(Strategy):
             "minimum_gain": options.RELEASE_GAIN,
             "missing_metrics": options.MISSING_METRICS,
             "forecast_hours": options.FORECAST_HOURS,
+            **characters.PARAMETERS,
         }
     )
 
@@ -90,6 +91,7 @@ class VMWorkloadConsolidation(Strategy):
                 MetricNeed(metric=name, resource_type="compute_node", optional=True, **span)
                 for name in ("host_cpu_usage", "host_ram_usage")
             ),
+            *characters.needs(given),
         )
 
     def execute(self, session: Session, context: Context) -> None:

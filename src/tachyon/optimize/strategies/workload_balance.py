@@ -15,7 +15,7 @@ import numpy as np
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, I64, Bool
 from tachyon.optimize.scored import CLASS_OF, MeasuredLoad, Scored, scored
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.hosts import held, on_hosts, physical, share, unmeasured
@@ -52,6 +52,7 @@ class WorkloadBalance(Strategy):
             ),
             "missing_metrics": options.MISSING_METRICS,
             "forecast_hours": options.FORECAST_HOURS,
+            **characters.PARAMETERS,
         }
     )
 
@@ -65,6 +66,7 @@ class WorkloadBalance(Strategy):
                 granularity=self.parameters["granularity"],
                 ahead=3600.0 * self.parameters["forecast_hours"],
             ),
+            *characters.needs(self.parameters),
         )
 
     def execute(self, session: Session, context: Context) -> None:

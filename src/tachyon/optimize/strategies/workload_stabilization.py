@@ -13,7 +13,7 @@ from typing import ClassVar
 from tachyon.graph.simulation import Session
 from tachyon.optimize.migration import states
 from tachyon.optimize.scored import CLASS_OF, MeasuredLoad, Scored, scored
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.descent import Aims, Descent
@@ -125,6 +125,7 @@ class WorkloadStabilization(Strategy):
             ),
             "missing_metrics": options.MISSING_METRICS,
             "forecast_hours": options.FORECAST_HOURS,
+            **characters.PARAMETERS,
         }
     )
 
@@ -154,7 +155,7 @@ class WorkloadStabilization(Strategy):
                     ahead=3600.0 * given["forecast_hours"],
                 )
             )
-        return tuple(needs)
+        return (*needs, *characters.needs(given))
 
     def execute(self, session: Session, context: Context) -> None:
         """Record moves, each of which lowers the weighted deviation."""
