@@ -47,6 +47,7 @@ bench: $(STAMP) ## Measurements; BENCH_SMALL=1 for a quick round
 	$(BIN)/python -m benchmarks.stock
 	$(BIN)/python -m benchmarks.strategy_speed
 	$(BIN)/python -m benchmarks.infra_optim
+	$(BIN)/python -m benchmarks.planetlab_day
 
 samples: $(STAMP) ## Renew docs/samples: every option, every policy rule
 	$(BIN)/oslo-config-generator --namespace tachyon --output-file docs/samples/tachyon.conf
