@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from tachyon.graph.cluster_file import ClusterFile, MetricSeries
@@ -41,7 +42,19 @@ def loads_of(series: MetricSeries, content: ClusterFile) -> dict[str, float]:
 class Replay:
     """The state of a cluster while a plan runs; `problems` collects what must not happen."""
 
-    def __init__(self, content: ClusterFile, limits: dict[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        content: ClusterFile,
+        limits: dict[str, float] | None = None,
+        untouchable: Collection[str] = (),
+    ) -> None:
+        """Start from a cluster.
+
+        Args:
+            content: the cluster.
+            limits: shares of capacity, by class or metric, that a migration may fill.
+            untouchable: uuids of what no action may be about, and of hosts that take nothing.
+        """
         cluster = content.cluster
         self.providers: dict[str, ResourceProvider] = {p.uuid: p for p in cluster.providers}
         self.trees: dict[str, list[ResourceProvider]] = defaultdict(list)
@@ -68,6 +81,9 @@ class Replay:
                 self.members[c.server_group].add(c.uuid)
             for name, loads in self.loads.items():
                 self.load[name, self.place[c.uuid] or ""] += loads.get(c.uuid, 0.0)
+        self.untouchable = frozenset(untouchable)
+        #: Where those are going that are on their way.
+        self.underway: dict[str, str] = {}
         #: By server group, the hosts to which members are on their way.
         self.arriving: dict[str, list[str]] = defaultdict(list)
         self.moved: dict[str, int] = defaultdict(int)
@@ -212,6 +228,7 @@ class Replay:
         self._check_instance(consumer, action)
         self._check_host(consumer, self.providers[source], self.providers[target])
         self._check_group(consumer, target)
+        self._check_hints(consumer, target)
         self._check_limits(consumer, target, movement)
         new = movement["allocations"]
         self._check_amounts(consumer, new, target)
@@ -220,6 +237,7 @@ class Replay:
         self._check_capacity(arriving)
         for name, loads in self.loads.items():
             self.load[name, target] += loads.get(uuid, 0.0)
+        self.underway[uuid] = target
         if consumer.server_group:
             self.arriving[consumer.server_group].append(target)
 
@@ -235,6 +253,7 @@ class Replay:
         group = self.consumers[uuid].server_group
         if group:
             self.arriving[group].remove(target)
+        del self.underway[uuid]
         self.place[uuid] = target
         self.moved[uuid] += 1
 
@@ -256,6 +275,8 @@ class Replay:
     def _check_untouchable(self, consumer: Consumer) -> None:
         if consumer.locked or consumer.watcher_exclude:
             self._bad(f"{consumer.uuid} is locked or excluded")
+        if consumer.uuid in self.untouchable:
+            self._bad(f"{consumer.uuid} is none of the audit's business")
 
     def _check_host(
         self, consumer: Consumer, source: ResourceProvider, target: ResourceProvider
@@ -266,6 +287,20 @@ class Replay:
             self._bad(f"{target.name} is a {target.type}")
         if target.state != "up" or self.status[target.uuid] != "enabled" or target.maintenance:
             self._bad(f"{target.name} is out of service")
+        for host in (source, target):
+            if host.extra.get("stale"):
+                self._bad(f"nobody knows what is on {host.name}")
+        if target.uuid in self.untouchable:
+            self._bad(f"{target.name} is none of the audit's business")
+        kept = [
+            {project.strip() for project in value.split(",")}
+            for name in target.aggregates
+            if name in self.aggregates
+            for key, value in self.aggregates[name].metadata.items()
+            if key.startswith("filter_tenant_id")
+        ]
+        if kept and not any(consumer.project_id in projects for projects in kept):
+            self._bad(f"{target.name} is kept to other projects")
         if consumer.pinned_az is not None and self._zone(target) != consumer.pinned_az:
             self._bad(f"{target.name} is outside {consumer.pinned_az}")
         flavor = self.flavors.get(consumer.flavor_id or "")
@@ -307,6 +342,20 @@ class Replay:
                 self._bad(f"group {group.name} forbids {target}")
         elif group.policy == "affinity" and others and target not in others:
             self._bad(f"group {group.name} is torn apart")
+
+    def _check_hints(self, consumer: Consumer, target: str) -> None:
+        """Nova reads hints anew at each migration: where those are that they name."""
+
+        def named(hint: str) -> list[str]:
+            found = consumer.scheduler_hints.get(hint, [])
+            return [found] if isinstance(found, str) else found
+
+        for other in named("different_host"):
+            if target in (self.place.get(other), self.underway.get(other)):
+                self._bad(f"{consumer.uuid} is to be on another host than {other}")
+        beside = [self.place[o] for o in named("same_host") if self.place.get(o)]
+        if beside and target not in beside:
+            self._bad(f"{consumer.uuid} is to be on the host of {named('same_host')}")
 
     def _check_limits(self, consumer: Consumer, target: str, movement: dict[str, Any]) -> None:
         for name, share in self.limits.items():

@@ -117,6 +117,31 @@ def test_a_move_waits_for_those_only_whose_room_it_needs() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("hints", "moves"),
+    [
+        # The last move of the one named comes after that of the one that had to wait for it.
+        ({"different_host": "y"}, [("y", "c"), ("x", "b"), ("y", "d")]),
+        ({"different_host": ["gone", "y"]}, [("y", "c"), ("x", "b")]),
+        ({"same_host": ["w"]}, [("w", "c"), ("x", "c"), ("w", "d"), ("x", "d")]),
+    ],
+    ids=str,
+)
+def test_what_scheduler_hints_name_has_left_or_arrived_before(
+    hints: dict[str, Any], moves: list[tuple[str, str]]
+) -> None:
+    content = small(
+        [host(n) for n in "abcd"],
+        [vm("w", "a"), vm("y", "b"), vm("x", "a", scheduler_hints=hints)],
+    )
+    session = Session(view_of(content))
+    session.record_many([Move(consumer_uuid=who, to_provider=to) for who, to in moves])
+    plan = Weight(PlannerOptions(per_host=0)).plan(session)
+    other = "w" if "same_host" in hints else "y"
+    assert parents(plan) == {other: set(), "x": {other}}
+    assert widest(content, plan) == 1
+
+
 def test_heavier_types_come_first_whatever_the_order_of_proposals() -> None:
     session = Session(view_of(small([host("a")], [vm("v", "a")])))
     context = Context()

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from tachyon.errors import NoDestination
 from tachyon.graph.cluster_file import ClusterFile
-from tachyon.graph.entities import ResourceProvider
+from tachyon.graph.entities import HostAggregate, ResourceProvider
 from tachyon.graph.generator import generate
 from tachyon.optimize.audit import AuditReport
+from tachyon.optimize.strategies.options import StrategyOptions
 from tests.optimize.checker import Replay
 from tests.optimize.clusters import PLUGINS, SHAPES, actions, cluster, run
 
@@ -51,8 +52,12 @@ def drawn(content: ClusterFile, seed: int, lacking: float = 0.03) -> dict[str, d
 
 
 def furnished(content: ClusterFile, seed: int) -> ClusterFile:
-    """The cluster with a bare metal node under each host, and instances of all priorities."""
+    """The cluster with bare metal under each host, and with all that binds an instance.
+
+    Like the generator, it chooses rules that hold where everything stands now.
+    """
     rng = random.Random(seed)
+    content = restricted(content, rng)
     before = content.cluster
     nodes = [
         ResourceProvider(
@@ -66,11 +71,63 @@ def furnished(content: ClusterFile, seed: int) -> ClusterFile:
         if p.type == "compute"
     ]
     consumers = [
-        replace(c, metadata={"watcher-priority": str(rng.randint(1, 9))}) for c in before.consumers
+        replace(
+            c,
+            metadata={
+                "watcher-priority": str(rng.randint(1, 9)),
+                **({"optimize": rng.choice(["false", "true"])} if rng.random() < 0.1 else {}),
+            },
+        )
+        for c in before.consumers
     ]
     return replace(
         content,
         cluster=replace(before, providers=[*before.providers, *nodes], consumers=consumers),
+    )
+
+
+def restricted(content: ClusterFile, rng: random.Random) -> ClusterFile:
+    """Hints of both kinds, hosts that are kept to projects, and hosts that could not be read."""
+    cluster = content.cluster
+    replay = Replay(content)
+    instances = [c for c in cluster.consumers if c.type == "instance"]
+    crowd: dict[str | None, list[str]] = {}
+    for one in instances:
+        crowd.setdefault(replay.place[one.uuid], []).append(one.uuid)
+    changed = {}
+    for one in instances:
+        here = crowd[replay.place[one.uuid]]
+        other = rng.choice(instances).uuid
+        if rng.random() < 0.1 and other not in here:
+            changed[one.uuid] = replace(one, scheduler_hints={"different_host": [other]})
+        elif rng.random() < 0.03 and len(here) > 1:
+            beside = rng.choice([u for u in here if u != one.uuid])
+            changed[one.uuid] = replace(one, scheduler_hints={"same_host": beside})
+    consumers = [changed.get(c.uuid, c) for c in cluster.consumers]
+    kept = HostAggregate(name="kept", metadata={"filter_tenant_id": ""})
+    projects: set[str] = set()
+    providers = []
+    for host in cluster.providers:
+        drawn = rng.random() if host.type == "compute" else 1.0
+        if drawn < 0.15:
+            owners = {replay.consumers[u].project_id or "" for u in crowd.get(host.uuid, [])}
+            if len(owners) < 4:
+                projects |= owners
+                providers.append(replace(host, aggregates=(*host.aggregates, kept.name)))
+                continue
+        elif drawn < 0.2:
+            providers.append(replace(host, extra={**host.extra, "stale": True}))
+            continue
+        providers.append(host)
+    kept = replace(kept, metadata={"filter_tenant_id": ", ".join(sorted(projects)) or "nobody"})
+    return replace(
+        content,
+        cluster=replace(
+            cluster,
+            providers=providers,
+            consumers=consumers,
+            host_aggregates=[*cluster.host_aggregates, kept],
+        ),
     )
 
 
@@ -111,6 +168,7 @@ def asked(content: ClusterFile, name: str, rng: random.Random) -> dict[str, Any]
     return {}
 
 
+OPTED_OUT = StrategyOptions(check_optimize_metadata=True)
 #: What does not look at the cluster.
 FIXED = ("actuator", "dummy", "dummy_with_scorer", "dummy_with_resize")
 STRATEGIES = [n for n in PLUGINS.strategies if n not in ("dummy_with_resize", "rebalance")]
@@ -118,10 +176,17 @@ STRATEGIES = [n for n in PLUGINS.strategies if n not in ("dummy_with_resize", "r
 
 def check(content: ClusterFile, report: AuditReport, seed: int) -> None:
     plan = actions(report)
-    assert Replay(content).run(plan).problems == []
-    assert Replay(content).explore(plan, random.Random(seed)).problems == []
+    left_alone = {
+        c.uuid for c in content.cluster.consumers if c.metadata.get("optimize") == "false"
+    }
+
+    def replay() -> Replay:
+        return Replay(content, untouchable=left_alone)
+
+    assert replay().run(plan).problems == []
+    assert replay().explore(plan, random.Random(seed)).problems == []
     # The most that its graph lets run side by side.
-    eager = Replay(content).explore(plan, random.Random(seed), eager=True)
+    eager = replay().explore(plan, random.Random(seed), eager=True)
     assert eager.problems == []
     if eager.moved:
         assert max(eager.moved.values()) == 1 or report.order != "net"
@@ -132,7 +197,7 @@ def trial(content: ClusterFile, name: str, seed: int) -> AuditReport | None:
     rng = random.Random(f"{name} {seed}")
 
     try:
-        report = run(content, name, asked(content, name, rng), drawn(content, seed))
+        report = run(content, name, asked(content, name, rng), drawn(content, seed), OPTED_OUT)
     except NoDestination:
         return None
     check(content, report, seed)

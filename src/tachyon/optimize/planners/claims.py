@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.placement import Parts
+from tachyon.optimize.planners.hints import partners
 
 #: Something of which there is a limited amount, e.g. (provider row, column).
 Key = tuple[Any, ...]
@@ -109,6 +110,7 @@ class _Claims:
         self.view = base.view
         self.base = base
         self.limits = {base.view.column(name): share for name, share in limits.items()}
+        self.partners = partners(base)
         self.pools: dict[Key, _Pool] = {}
         self.last_of: dict[int, int] = {}
         self.last_in_group: dict[str, int] = {}
@@ -124,6 +126,12 @@ class _Claims:
         if earlier is not None:
             waits.add(earlier)
         self.last_of[step.row] = number
+        # Where one may go depends on where those are that its scheduler hints name.
+        waits.update(
+            self.last_of[other]
+            for other in self.partners.get(step.row, ())
+            if other in self.last_of
+        )
         group = self._group(step.row)
         if group is not None and group.policy == "affinity":
             # Where a member may go depends on where the others are: the order is kept.

@@ -13,10 +13,16 @@ from collections.abc import Iterable, Mapping
 
 from tachyon.errors import Conflict
 from tachyon.graph.deltas import Move
-from tachyon.graph.simulation import Session, rules
+from tachyon.graph.simulation import Session
+from tachyon.graph.simulation.filters import DEFAULT, ComputeFilter
+from tachyon.optimize.planners.hints import partners
 
 #: A consumer row and the provider row that it moves to.
 Step = tuple[int, int]
+
+#: The rules whose verdict depends on where others stand: what held at the end of the plan need
+#: not hold on the way. Whether a host is in service is the business of the actions around.
+_CHANGING = [f for f in DEFAULT if not f.steady and not isinstance(f, ComputeFilter)]
 
 
 def order_moves(
@@ -40,6 +46,7 @@ class _Ordering:
         self.limits = {replay.view.column(name): share for name, share in limits.items()}
         self.limits_by_name = dict(limits)
         self.closed = closed
+        self.partners = partners(replay)
         self.steps: list[Step] = []
         self.queue: deque[Step] = deque()
         #: What could not go yet, by destination.
@@ -74,14 +81,14 @@ class _Ordering:
             return False
         self.steps.append(step)
         called = self.waiting.pop(source, [])
-        if state.group(row) is not None:
-            # Affinity: a member that has arrived makes room for the others.
+        if state.group(row) is not None or row in self.partners:
+            # Affinity, same_host: one that has arrived lets the others follow.
             called += self.waiting.pop(target, [])
         self.queue.extendleft(reversed(called))
         return True
 
     def _allowed(self, row: int, target: int) -> bool:
-        """Tell whether limits and the consumer's group allow a move now."""
+        """Tell whether limits and the places of other consumers allow a move now."""
         view, state = self.replay.view, self.replay.state
         if self.limits:
             used = state.used_row(target)
@@ -90,11 +97,12 @@ class _Ordering:
             for column, share in self.limits.items():
                 if used[column] + demand[column] > capacity[column] * share:
                     return False
-        if state.group(row) is not None:
-            refused = rules.refused_by_group(state, row)
-            if refused is not None and refused[1][target]:
-                return False
-        return True
+        return not any(
+            refused.mask[target]
+            for one in _CHANGING
+            if one.concerns(state, row)
+            for refused in one.refusals(state, row, "compute")
+        )
 
     def _detour(self) -> bool:
         """Send a waiting consumer, the smallest that others wait for, through a third host."""
