@@ -80,6 +80,23 @@ def test_balancing_acts_on_the_morning_before_it_comes(source: Datasources) -> N
     assert planned(12) == [("live", "y", "b")]
 
 
+def test_consolidation_keeps_room_for_the_morning(source: Datasources) -> None:
+    content = small([host("a", 4), host("b", 4)], [vm("x", "a", 2), vm("y", "b", 2)])
+    view = view_of(content)
+
+    def planned(hours: float) -> list[tuple[object, ...]]:
+        given = {"overload": 0.9, "forecast_hours": hours, "usual_threshold": 0.5, "period": 7200}
+        needs = PLUGINS.strategy("consolidation")(given).metrics()
+        now = Measurements(source.gather(view, needs).values)
+        found = look_ahead(now, needs, source, view, NOW)
+        return steps(run(content, "consolidation", given, measurements=found))
+
+    # At midnight both use a quarter of two VCPUs; from 8 o'clock on x alone uses almost two.
+    assert len(planned(0)) == 2
+    assert len(planned(3)) == 2
+    assert planned(12) == []
+
+
 @pytest.mark.parametrize(
     "name", ["basic", "vm_workload_consolidation", "workload_balance", "workload_stabilization"]
 )

@@ -18,6 +18,7 @@ from tachyon.openstack.telemetry.selection import Datasources
 from tachyon.optimize.audit import run_audit
 from tachyon.optimize.plugins import Plugins
 from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.forecasting import look_ahead
 from tachyon.optimize.strategies.measurements import Measurements
 from tests.servers.prometheus import Prometheus, Sample
 from tests.telemetry import measured
@@ -71,18 +72,29 @@ def datasources(cloud: Cloud) -> Iterator[Datasources]:
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    "strategy", ["workload_stabilization", "workload_balance", "basic", "vm_workload_consolidation"]
+    ("strategy", "given"),
+    [
+        ("workload_stabilization", {}),
+        ("workload_balance", {}),
+        ("basic", {}),
+        ("vm_workload_consolidation", {}),
+        ("vm_workload_consolidation", {"forecast_hours": 6}),
+        ("consolidation", {"overload": 0.9, "forecast_hours": 6, "character_threshold": 0.5}),
+    ],
 )
 def test_a_whole_audit_at_the_size_of_a_cloud_needs_few_queries(
-    cloud: Cloud, datasources: Datasources, strategy: str
+    cloud: Cloud, datasources: Datasources, strategy: str, given: dict[str, float]
 ) -> None:
     plugins = Plugins()
-    one = plugins.strategy(strategy)()
+    one = plugins.strategy(strategy)(given)
     (prometheus,) = datasources.datasources
     requester = prometheus.requester  # type: ignore[attr-defined]
     before = requester.answers.total()
     gathered = datasources.gather(cloud.view, one.metrics())
-    context = Context(measurements=Measurements(gathered.values))
+    found = Measurements(gathered.values)
+    if "forecast_hours" in given:
+        found = look_ahead(found, one.metrics(), datasources, cloud.view, measured.END)
+    context = Context(measurements=found)
     run_audit(cloud.view, plugins.goal(one.goal), one, context)
     asked = requester.answers.total() - before
     assert 0 < asked <= 20

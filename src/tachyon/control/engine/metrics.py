@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -40,15 +40,20 @@ class Metrics:
     def _datasources(self, options: StrategyOptions) -> Datasources:
         return open_datasources(self._conf, self._session, names=options.datasources)
 
-    def verify(self) -> None:
+    def verify(self, own: Iterable[tuple[str, ...]] = ()) -> None:
         """Check at start-up what would otherwise show in the first audit that measures.
 
+        Args:
+            own: the preferences of single strategies.
+
         Raises:
-            ConfigurationError: the datasources of the options cannot be used.
+            ConfigurationError: the datasources of the options, or of a strategy, cannot be used.
         """
+        common = tuple(self._conf.watcher_datasources.datasources)
         # Of the defaults nobody has asked for any by name; what is not there is not used.
-        if tuple(self._conf.watcher_datasources.datasources) != DEFAULT:
-            verify(open_datasources(self._conf, self._session))
+        for names in dict.fromkeys((common, *own)):
+            if names != DEFAULT:
+                verify(open_datasources(self._conf, self._session, names=names))
 
     def measure(
         self, view: View, needs: Sequence[MetricNeed], options: StrategyOptions

@@ -36,15 +36,17 @@ def decision_engine(parts: Parts, *, health: bool = True) -> Service:
     synchronise(parts.objects)
     cloud = parts.cloud
     datasources = None if cloud is None else Metrics(conf, lambda: cloud.sdk.session)
+    strategy_options = _by_name(_strategy_options, conf, plugins.strategies)
     if datasources is not None:
-        datasources.verify()
+        own = (one.datasources for one in strategy_options.values())
+        datasources.verify(names for names in own if names is not None)
     brain = Brain(
         objects=parts.objects,
         notifier=parts.notifier,
         graph=parts.graph,
         plugins=plugins,
         datasources=datasources,
-        strategy_options=_by_name(_strategy_options, conf, plugins.strategies),
+        strategy_options=strategy_options,
         planner_options=_by_name(_planner_options, conf, plugins.planners),
         try_all=group.strategy_selection == "best",
         session_ttl=group.session_ttl,
