@@ -10,18 +10,20 @@ from typing import Any
 import pytest
 
 from tachyon.errors import CloudError
+from tachyon.graph.client import GraphClient
 from tachyon.graph.client import connect as connect_graph
 from tachyon.openstack.collectors import queries
 from tachyon.openstack.collectors.process import CollectorService
 from tachyon.openstack.connection import Connection
 from tests.collectors.clouds import configuration
 from tests.collectors.processes import CollectorProcess
-from tests.interop_openstack.truth import disagreements, until, wait_for_first_fill
+from tests.interop_openstack.truth import WITHIN, disagreements, until, wait_for_first_fill
 from tests.servers import testbed
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 HOST = "compute-3"
+TRAIT = "CUSTOM_BROKER_WAS_AWAY"
 
 
 def act(cloud: Connection, server: str, action: str) -> bool:
@@ -75,6 +77,8 @@ def test_a_collector_that_is_killed_in_a_burst_catches_up_when_it_is_back(
 def test_what_happened_while_the_broker_was_away_is_found_by_the_next_synchronisation(
     options: dict[str, dict[str, Any]], real: Connection, tmp_path: Path
 ) -> None:
+    # Cinder's pools cannot be read without a broker: until it is back the storage model fails.
+    options = options | {"collector": {**options["collector"], "retry_interval": 2.0}}
     with (
         connect_graph(f"sqlite:///{tmp_path}/graph.db") as graph,
         CollectorService(configuration(**options), graph=graph) as collector,
@@ -84,33 +88,40 @@ def test_what_happened_while_the_broker_was_away_is_found_by_the_next_synchronis
         testbed.service("stop", "rabbitmq")
         try:
             # Services that tell of what they do wait for the broker; Placement needs none.
-            tag_provider(real, "CUSTOM_BROKER_WAS_AWAY")
-            assert disagreements(graph, real)
+            tag_provider(real)
+            time.sleep(WITHIN)
+            assert TRAIT not in traits(graph)
             assert collector.schedule is not None
             collector.schedule.hurry()
-            assert disagreements(graph, real) == []
+            until(lambda: TRAIT in traits(graph), "the synchronisation finds it")
         finally:
             testbed.service("start", "rabbitmq")
         # What happens from now on arrives again, without a restart.
         server = queries.servers(real)[0]["id"]
-        until(lambda: stopped(real, server), "Nova works again")
-        end = time.monotonic() + 60.0
-        while graph.consumer(server).status != "SHUTOFF":
-            assert time.monotonic() < end, "no event arrives"
-            time.sleep(0.2)
-        assert act(real, server, "os-start")
+        until(lambda: stopped(real, server), "Nova works again", 300.0)
+        until(lambda: graph.consumer(server).status == "SHUTOFF", "events arrive again")
+        until(lambda: act(real, server, "os-start"), "the server may be started")
         until(lambda: at_rest(real), "the server is started")
+        until(lambda: all_up(graph), "the storage model is read again")
         assert disagreements(graph, real) == []
 
 
-def tag_provider(cloud: Connection, trait: str) -> None:
-    """Give the provider of a host one more trait."""
+def traits(graph: GraphClient) -> tuple[str, ...]:
+    return next(p.traits for p in graph.providers(name=HOST) if p.type == "compute")
+
+
+def all_up(graph: GraphClient) -> bool:
+    return all(account.state == "up" for account in graph.providers(type="collector"))
+
+
+def tag_provider(cloud: Connection) -> None:
+    """Give the provider of the host one more trait."""
     placement = cloud.placement
     found = placement.get("/resource_providers", {"name": HOST})["resource_providers"][0]
-    placement.put(f"/traits/{trait}")
+    placement.put(f"/traits/{TRAIT}")
     path = f"/resource_providers/{found['uuid']}/traits"
     told = placement.get(path)
-    placement.put(path, {**told, "traits": [*told["traits"], trait]})
+    placement.put(path, {**told, "traits": [*told["traits"], TRAIT]})
 
 
 def stopped(cloud: Connection, server: str) -> bool:
