@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tachyon.graph.cluster_file import ClusterFile
+from tachyon.graph.entities import ResourceProvider
+from tachyon.graph.mutations import Cluster
 from tachyon.openstack.captured import read_captured
 from tachyon.openstack.connection import Connection, connect
 from tachyon.openstack.emulator import Emulator, ManualClock, Notification
@@ -58,3 +60,29 @@ def readable(captured_cluster: ClusterFile) -> Iterator[Emulator]:
 def cloud(emulator: Emulator) -> Iterator[Connection]:
     with connect(cloud=emulator.name, clouds_file=emulator.clouds_yaml) as connection:
         yield connection
+
+
+@pytest.fixture
+def metal(captured_cluster: ClusterFile) -> Iterator[Emulator]:
+    """The captured cloud with a node below each compute host."""
+    cluster = captured_cluster.cluster
+    nodes = [
+        ResourceProvider(
+            uuid=f"node-{host.name}",
+            name=f"metal-{host.name}",
+            type="baremetal",
+            power_state="power on",
+            extra={"compute_node_id": host.uuid},
+        )
+        for host in cluster.providers
+        if host.type == "compute"
+    ]
+    everything = Cluster(
+        providers=[*cluster.providers, *nodes],
+        consumers=cluster.consumers,
+        flavors=cluster.flavors,
+        projects=cluster.projects,
+        host_aggregates=cluster.host_aggregates,
+    )
+    with Emulator(everything, clock=ManualClock()) as emulator:
+        yield emulator

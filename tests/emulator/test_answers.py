@@ -21,6 +21,7 @@ _PREFIXES = {
     "placement": "/placement",
     "cinder": "/volume/v3/3096979d5c524a0da45574902927ec85",
     "cinder-root": "/volume",
+    "ironic": "/baremetal",
 }
 ANSWERS = sorted((CAPTURED / "http").glob("*.json"))
 _AUTH = {

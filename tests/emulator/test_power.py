@@ -9,38 +9,9 @@ from oslo_config import cfg
 
 from tachyon import conf as options
 from tachyon.errors import CloudConflict, CloudForbidden, CloudNotFound, ConfigurationError
-from tachyon.graph.cluster_file import ClusterFile
-from tachyon.graph.entities import ResourceProvider
-from tachyon.graph.mutations import Cluster
 from tachyon.openstack.connection import Connection, connect
-from tachyon.openstack.emulator import Emulator, ManualClock, RequestFault, WorkFault
+from tachyon.openstack.emulator import Emulator, RequestFault, WorkFault
 from tachyon.openstack.power import PowerControl, power_control
-
-
-@pytest.fixture
-def metal(captured_cluster: ClusterFile) -> Iterator[Emulator]:
-    """The captured cloud with a node below each compute host."""
-    cluster = captured_cluster.cluster
-    nodes = [
-        ResourceProvider(
-            uuid=f"node-{host.name}",
-            name=f"node-{host.name}",
-            type="baremetal",
-            power_state="power on",
-            extra={"compute_node_id": host.uuid},
-        )
-        for host in cluster.providers
-        if host.type == "compute"
-    ]
-    everything = Cluster(
-        providers=[*cluster.providers, *nodes],
-        consumers=cluster.consumers,
-        flavors=cluster.flavors,
-        projects=cluster.projects,
-        host_aggregates=cluster.host_aggregates,
-    )
-    with Emulator(everything, clock=ManualClock()) as emulator:
-        yield emulator
 
 
 @pytest.fixture
@@ -137,7 +108,7 @@ def test_maintenance_comes_with_its_reason_and_is_told(metal: Emulator, cloud: C
     path = "/nodes/node-compute-1/maintenance"
     cloud.ironic.put(path, {"reason": "fan"})
     (node,) = [n for n in cloud.ironic.entries("/nodes/detail", "nodes") if n["maintenance"]]
-    assert (node["name"], node["maintenance_reason"]) == (None, "fan")
+    assert (node["name"], node["maintenance_reason"]) == ("metal-compute-1", "fan")
     cloud.ironic.delete(path)
     assert not any(n["maintenance"] for n in cloud.ironic.entries("/nodes/detail", "nodes"))
     assert [n.event_type for n in metal.notifications] == [

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-ON, OFF = "power on", "power off"
+ON, OFF, REBOOT = "power on", "power off", "rebooting"
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Node:
     power_state: str | None = ON
     target_power_state: str | None = None
     provision_state: str = "active"
+    target_provision_state: str | None = None
     maintenance: bool = False
     maintenance_reason: str | None = None
     hostname: str | None = None
@@ -42,6 +43,17 @@ class Baremetal:
         self.nodes[node.uuid] = node
         if node.name is not None:
             self._names[node.name] = node
+
+    def rename(self, node: Node, name: str) -> None:
+        """Give a node another name."""
+        self._names.pop(node.name or "", None)
+        node.name = name
+        self._names[name] = node
+
+    def remove(self, node: Node) -> None:
+        """Forget a node."""
+        self.nodes.pop(node.uuid, None)
+        self._names.pop(node.name or "", None)
 
     def find(self, name: str) -> Node | None:
         """Return the node of a uuid or name."""
