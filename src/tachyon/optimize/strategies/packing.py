@@ -181,13 +181,12 @@ class Packer:
             row: of the consumer.
             rank: H, not NaN; the lowest is tried first, infinity never. None: best fit.
         """
-        worth = self._worth(row, rank)
         if self._plain and row not in self._spread:
-            at = self._best(row, worth)
+            at = self._choose(row, rank)
             target = -1 if at < 0 else self.rows.item(at)
             return target if target >= 0 and self.move(row, target) else -1
         # Only recording tells whether the parts of a consumer fit on those of a host.
-        worth = worth.copy()
+        worth = self._worth(row, rank).copy()
         while (at := self._best(row, worth)) >= 0:
             target = self.rows.item(at)
             if self.move(row, target):
@@ -197,7 +196,7 @@ class Packer:
 
     def best(self, row: int, rank: F64 | None = None) -> int:
         """Return the row of the host that `place` tries first, −1 for none."""
-        at = self._best(row, self._worth(row, rank))
+        at = self._choose(row, rank)
         return -1 if at < 0 else self.rows.item(at)
 
     def place_all(self, rows: Sequence[int], rank: F64 | None = None) -> list[int]:
@@ -218,7 +217,7 @@ class Packer:
         for row in rows:
             if not quiet[row]:
                 self._record(pending)
-            at = self._best(row, self._worth(row, rank))
+            at = self._choose(row, rank)
             if at < 0:
                 for undone in reversed(pending):
                     self._shift(*undone, -1)
@@ -280,6 +279,25 @@ class Packer:
         for table in self._tables.values():
             table.touch(at)
 
+    def _choose(self, row: int, rank: F64 | None) -> int:
+        """Return the position of the host to try first, −1 for none; see `place`."""
+        if rank is not None and self.eligibility.quiet[row]:
+            # What is measured seldom rules out the host that rank and classes would have.
+            at = self._best(row, rank + self._by_class(row, waste=False))
+            if at < 0 or self._bears(row, at):
+                return at
+        return self._best(row, self._worth(row, rank))
+
+    def _bears(self, row: int, at: int) -> bool:
+        """Tell whether a host has room for all of a consumer that no resource class counts."""
+        columns = range(self._steady, len(self.demand[row]))
+        amounts: list[float] = self.demand[row].tolist()
+        return all(
+            self.free[column, at] >= amounts[column]
+            for column in columns
+            if amounts[column] or column in self._limited
+        )
+
     def _best(self, row: int, worth: F64) -> int:
         """Return the position of the host with the least worth but the consumer's own; −1: none."""
         home = self.position.item(self.session.state.home(row))
@@ -312,8 +330,8 @@ class Packer:
                 return pleasant
         return worth
 
-    def _fitting(self, row: int, *, waste: bool) -> F64:
-        """Return what hosts are worth by the rules and the room that there is; see `_worth`."""
+    def _by_class(self, row: int, *, waste: bool) -> F64:
+        """Return what hosts are worth by steady rules and resource classes; see `Fitting.find`."""
         table = self._tables.get(waste)
         if table is None:
             width = self._steady
@@ -324,8 +342,12 @@ class Packer:
         kind = self.eligibility.kind.item(row)
         key = (kind, *demand[: self._steady])
         worth = table.find(key)
-        if worth is None:
-            worth = self._new_class(table, key, demand)
+        return self._new_class(table, key, demand) if worth is None else worth
+
+    def _fitting(self, row: int, *, waste: bool) -> F64:
+        """Return what hosts are worth by steady rules and the room that there is; see `_worth`."""
+        worth = self._by_class(row, waste=waste)
+        demand = self.demand[row].tolist()
         fits: Bool | None = None
         for column in range(self._steady, len(demand)):
             amount, free = demand[column], self.free[column]
