@@ -111,12 +111,22 @@ def _one_of_each_host(noisy: Bool, priority: F64, homes: I64) -> list[int]:
 
 def priorities(view: View) -> F64:
     """Return how important instances are by their metadata (N); lower is more important."""
-    found = np.full(view.consumer_rows, _DEFAULT)
-    for row, text in enumerate(view.consumers.metadata):
-        if text is not None and _PRIORITY in text:
-            try:
-                found[row] = float(msgspec.json.decode(text).get(_PRIORITY, _DEFAULT))
-            except (TypeError, ValueError):
-                # What cannot be read as a number says nothing.
-                continue
-    return found
+    # Many instances say the same, and each text is read once.
+    known: dict[str | None, float] = {None: _DEFAULT}
+    found = []
+    for text in view.consumers.metadata:
+        priority = known.get(text)
+        if priority is None:
+            priority = known[text] = _priority(text or "")
+        found.append(priority)
+    return np.array(found)
+
+
+def _priority(metadata: str) -> float:
+    if _PRIORITY not in metadata:
+        return _DEFAULT
+    try:
+        return float(msgspec.json.decode(metadata).get(_PRIORITY, _DEFAULT))
+    except (TypeError, ValueError):
+        # What cannot be read as a number says nothing.
+        return _DEFAULT
