@@ -175,7 +175,7 @@ class Consolidation(Strategy):
 
     @staticmethod
     def _release(context: Context, packer: Packer, release: Release) -> None:
-        size = (packer.demand / packer.norm).max(axis=1)
+        size = (packer.demand / packer.norm).max(axis=1, initial=0.0)
         donors = _cheapest_first(packer.session, release)
         for done, row in enumerate(donors):
             context.step(done, len(donors), f"{len(release.released)} hosts released")

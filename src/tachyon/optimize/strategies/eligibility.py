@@ -16,6 +16,7 @@ import numpy as np
 
 from tachyon.graph.simulation import Session, rules
 from tachyon.graph.simulation.filters import DEFAULT, Chain, ComputeFilter
+from tachyon.graph.view import View
 from tachyon.graph.view.columns import I64, Bool
 from tachyon.optimize.folding import compute_hosts
 from tachyon.optimize.migration import MIGRATION_TYPE
@@ -26,6 +27,16 @@ REASON_FOR_DISABLE = "watcher_disabled"
 
 #: What the metadata key `optimize` says where an instance is to be left alone.
 _NO = frozenset({"false", "no", "off", "0"})
+
+
+def opted_out(view: View) -> Bool:
+    """Return which consumers' metadata says `optimize` false (N); no such key means yes."""
+    found = np.zeros(view.consumer_rows, np.bool_)
+    for row, text in enumerate(view.consumers.metadata):
+        if text is not None and '"optimize"' in text:
+            value = msgspec.json.decode(text).get("optimize", True)
+            found[row] = str(value).strip().lower() in _NO
+    return found
 
 
 class Eligibility:
@@ -122,23 +133,13 @@ class Eligibility:
         if context.excluded is not None:
             found["excluded by the audit's scope"] = context.excluded
         if metadata:
-            found["excluded by its metadata (optimize)"] = self._named(self._opted_out())
+            found["excluded by its metadata (optimize)"] = opted_out(self.view)
         return found
 
     def _named(self, rows: Iterable[int]) -> Bool:
         mask = np.zeros(self.view.consumer_rows, np.bool_)
         mask[list(rows)] = True
         return mask
-
-    def _opted_out(self) -> list[int]:
-        """Return the instances whose metadata says `optimize` false; no such key means yes."""
-        found = []
-        for row, text in enumerate(self.view.consumers.metadata):
-            if text is not None and '"optimize"' in text:
-                value = msgspec.json.decode(text).get("optimize", True)
-                if str(value).strip().lower() in _NO:
-                    found.append(row)
-        return found
 
     def _bound_by_affinity(self, homes: np.typing.NDArray[np.int32]) -> list[int]:
         """Return the members of hard affinity groups that have another member beside them."""

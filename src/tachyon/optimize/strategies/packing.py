@@ -300,6 +300,8 @@ class Packer:
 
     def _best(self, row: int, worth: F64) -> int:
         """Return the position of the host with the least worth but the consumer's own; −1: none."""
+        if not worth.size:
+            return -1
         home = self.position.item(self.session.state.home(row))
         own = np.inf if home < 0 else worth[home]
         if own < np.inf:

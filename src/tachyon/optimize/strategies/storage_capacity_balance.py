@@ -122,7 +122,13 @@ class StorageCapacityBalance(Strategy):
     ) -> None:
         types = volume_types(session)
         by_pool: dict[int, list[Volume]] = {}
-        for volume in volumes(session, context, [pool.row for pool in full]):
+        found = volumes(
+            session,
+            context,
+            [pool.row for pool in full],
+            check_optimize_metadata=self.options.check_optimize_metadata,
+        )
+        for volume in found:
             by_pool.setdefault(volume.pool, []).append(volume)
         limit, made = self.parameters["migration_limit"], 0
         for pool in full:

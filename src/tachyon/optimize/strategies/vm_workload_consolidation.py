@@ -96,6 +96,8 @@ class VMWorkloadConsolidation(Strategy):
 
     def execute(self, session: Session, context: Context) -> None:
         """Record both phases, and disable the hosts that are empty in the end."""
+        if "VCPU" not in session.view.class_index:
+            return  # a graph without hosts, such as one that nothing was read into yet
         eligibility = self.eligibility(session, context)
         hosts = eligibility.targets | eligibility.reusable
         homes = session.homes()

@@ -13,6 +13,7 @@ from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
 from tachyon.graph.view.columns import Bool
 from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.eligibility import opted_out
 
 #: Status of volumes that Cinder migrates or retypes.
 MOVABLE = ("available", "in-use")
@@ -54,8 +55,17 @@ class Volume:
         return self.record.flavor_id if flavor is None else flavor.name or flavor.id
 
 
-def volumes(session: Session, context: Context, pools: Iterable[int]) -> list[Volume]:
-    """Return the volumes on some pools (rows) in scope that are not excluded, in row order."""
+def volumes(
+    session: Session,
+    context: Context,
+    pools: Iterable[int],
+    *,
+    check_optimize_metadata: bool = False,
+) -> list[Volume]:
+    """Return the volumes on some pools (rows) in scope that are not excluded, in row order.
+
+    With `check_optimize_metadata`, those are left out that say so in their metadata.
+    """
     view, homes = session.view, session.homes()
     c = view.consumers
     wanted = np.zeros(view.provider_rows, np.bool_)
@@ -68,6 +78,8 @@ def volumes(session: Session, context: Context, pools: Iterable[int]) -> list[Vo
         mask &= context.consumers
     if context.excluded is not None:
         mask &= ~context.excluded
+    if check_optimize_metadata:
+        mask &= ~opted_out(view)
     rows = np.flatnonzero(mask)
     column = view.class_index.get("DISK_GB")
     sizes = np.zeros(rows.size, np.int64) if column is None else c.demand[rows, column]

@@ -127,7 +127,7 @@ class _Run:
         standing = members(homes, np.flatnonzero(self.movable), np.flatnonzero(hosts))
         now = _Percent(self, hosts)
         made = 0
-        while not limit or made < limit:
+        while hosts.any() and (not limit or made < limit):
             context.step(made, limit, f"{made} migrations")
             source = int(now.heat.argmax())
             if now.heat[source] == -np.inf:

@@ -189,7 +189,13 @@ class _Run:
                 self.pools.setdefault(source, []).append(entry)
         self.pool_rows = pools
         self.instances = self._instances()
-        self.volumes = [v for v in volumes(session, context, self.pools) if self._entry(v)]
+        found = volumes(
+            session,
+            context,
+            self.pools,
+            check_optimize_metadata=strategy.options.check_optimize_metadata,
+        )
+        self.volumes = [v for v in found if self._entry(v)]
         wanted = np.zeros(session.view.consumer_rows, np.bool_)
         wanted[self.instances] = True
         wanted[[v.row for v in self.volumes]] = True
