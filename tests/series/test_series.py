@@ -94,6 +94,31 @@ def test_the_higher_quantile_allows_for_more_of_the_noise() -> None:
     assert careful - calm == pytest.approx(1.645 * 5, rel=0.25)
 
 
+@given(
+    values=st.lists(st.floats(-100, 100), min_size=2, max_size=30),
+    lacking=st.integers(0, 5),
+    quantile=st.floats(0, 1),
+)
+def test_what_is_allowed_for_is_the_quantile_of_the_residuals(
+    values: list[float], lacking: int, quantile: float
+) -> None:
+    table = np.array([values, values[::-1]])
+    table[1, :lacking] = np.nan
+    series = TimeSeries(STEP * np.arange(len(values)), table)
+    expected = series.expected(series.times[-1:] + STEP)[:, 0]
+    peak = series.expected_peak(STEP, quantile=quantile)
+    for row in range(2):
+        known = series.values[row][series.known[row]]
+        if known.size:
+            residual = series.parts.residual[row]
+            wanted = expected[row] + np.nanquantile(residual, quantile)
+            spread = known.max() - known.min()
+            bounded = np.clip(wanted, known.min() - spread, known.max() + spread)
+            assert peak[row] == pytest.approx(bounded, abs=1e-6)
+        else:
+            assert np.isnan(peak[row])
+
+
 def test_a_short_ramp_is_not_followed_for_ever() -> None:
     times = moments(0.25)
     series = TimeSeries(times, np.linspace(0, 60, times.size))

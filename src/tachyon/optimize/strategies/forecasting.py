@@ -65,7 +65,11 @@ def _peak(need: MetricNeed, source: SeriesSource, view: View, now: float) -> F64
     step = max(STEP, float(need.granularity))
     query = SeriesQuery(metric=need.metric, start=now - HISTORY, end=now, granularity=step)
     series = source.series(query, resources)
-    peak = TimeSeries(series.times, series.values).expected_peak(need.ahead)
+    known = ~np.isnan(series.values).all(axis=1)
+    peak = np.full(len(resources), np.nan)
+    if known.any():
+        past = TimeSeries(series.times, series.values[known])
+        peak[known] = past.expected_peak(need.ahead)
     if need.unit == "%":
         peak = np.clip(peak, 0.0, 100.0)
     return resources.by_row(np.maximum(peak, 0.0))
