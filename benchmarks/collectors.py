@@ -30,8 +30,9 @@ from tachyon.openstack.connection import Connection, connect
 from tachyon.openstack.emulator.emulator import NAME, Emulator
 from tachyon.openstack.notifications.applying import Applier
 from tachyon.openstack.notifications.events import Event
+from tachyon.openstack.notifications.polling import Poller
 
-EVENTS, BATCH = 8000, 500
+EVENTS, BATCH, POLLS = 8000, 500, 10
 
 
 def main() -> None:
@@ -85,9 +86,24 @@ def measure(hosts: int, instances: int) -> dict[str, Any]:
                     "cpu_seconds": round(time.process_time() - began, 2),
                     "seconds": round(done.seconds, 2),
                 }
+        figures["poll, nothing changed"] = poll(cloud, graph)
         figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         figures["events"] = events(cloud, graph)
     return figures
+
+
+def poll(cloud: Connection, graph: GraphClient) -> dict[str, Any]:
+    """Return what one look costs at what no event tells of, while nothing happens."""
+    poller = Poller(graph, cloud, ["compute", "storage"], interval=10.0)
+    poller.poll()
+    before, began, cpu = sum(cloud.requests.values()), time.perf_counter(), time.process_time()
+    changed = sum(poller.poll() for _ in range(POLLS))
+    return {
+        "changed": changed,
+        "requests": (sum(cloud.requests.values()) - before) // POLLS,
+        "cpu_seconds": round((time.process_time() - cpu) / POLLS, 3),
+        "seconds": round((time.perf_counter() - began) / POLLS, 3),
+    }
 
 
 def events(cloud: Connection, graph: GraphClient) -> dict[str, Any]:

@@ -16,6 +16,10 @@ def test_a_thousand_hosts_are_read_in_few_requests_and_little_time() -> None:
     assert figures["compute, first"]["cpu_seconds"] <= 20
     assert figures["compute, next"]["requests"] <= 100
     assert figures["storage, next"]["requests"] <= 20
+    assert figures["poll, nothing changed"]["changed"] == 0
+    assert figures["poll, nothing changed"]["requests"] == 4
+    # A hundredth of a core, every ten seconds.
+    assert figures["poll, nothing changed"]["cpu_seconds"] <= 0.1
     assert figures["events"]["changed"] == figures["events"]["count"]
     # By CPU time, as the machine may have other things to do.
     assert figures["events"]["per_cpu_second"] >= 1000

@@ -33,9 +33,8 @@ def configured(options: dict[str, dict[str, Any]], tmp_path: Path) -> list[str |
 def test_the_doctor_finds_a_sound_cloud_sound(configured: list[str | Path]) -> None:
     told = tachyon("doctor", *configured).out
     for service in ("keystone", "nova", "placement", "cinder", "ironic", "notifications"):
-        assert re.search(rf"^ok +{service}", told, re.MULTILINE), told
-    assert "error" not in told
-    assert "warning" not in told
+        assert re.search(rf"^ *{service} .* ok ", told, re.MULTILINE), told
+    assert "0 errors, 0 warnings" in told
 
 
 def test_a_captured_cloud_replays_as_what_it_was(

@@ -230,3 +230,21 @@ def test_an_audit_ends_in_a_cloud_that_is_as_planned(
     done = start(url, plan)
     assert (done["state"], done["status_message"]) == ("SUCCEEDED", None)
     assert as_planned(cloud, found) == []
+
+
+def test_what_a_strategy_needs_is_told_in_whole_after_a_scoped_audit(services: Running) -> None:
+    url = services.url
+    scope = [{"compute": [{"exclude": [{"compute_nodes": [{"name": HOSTS[0].name}]}]}]}]
+    given = {"name": "scoped", "goal": "dummy", "strategy": "dummy", "scope": scope}
+    template = call(url, "POST", "/audit_templates", given)["uuid"]
+    asked = {"audit_type": "ONESHOT", "audit_template_uuid": template}
+    audit = call(url, "POST", "/audits", asked)
+    assert audit["scope"] == scope
+    assert ended(url, f"/audits/{audit['uuid']}")["state"] == "SUCCEEDED"
+    told = {e["type"]: e["state"] for e in call(url, "GET", "/strategies/workload_balance/state")}
+    assert told["Datasource"] == "file: available"
+    assert told["Metrics"] == [{"instance_cpu_usage": "available"}]
+    assert told["CDM"] == [{"compute_model": "available"}]
+    # The audit's scope is its own: the model is whole.
+    names = {row["node_hostname"] for row in call(url, "GET", "/data_model")["context"]}
+    assert names == {host.name for host in HOSTS}
