@@ -8,6 +8,9 @@ from benchmarks.infra_optim import measure
 
 #: Milliseconds of one page of 1,000 out of 10,000 plans, and of the data model of 20,000 instances.
 A_PAGE, THE_MODEL = 50.0, 1000.0
+#: How much more the slowest page may take here: neighbours on a busy machine empty its caches, which
+#: processor time shows. Alone on a machine no page takes more (docs/benchmarks-infra-optim.md).
+BUSY = 1.5
 
 
 @pytest.mark.integration
@@ -16,6 +19,7 @@ def test_answers_stay_quick_when_there_is_much() -> None:
     """Every page of every list, in any order, detailed or not."""
     found, model = measure(1000, 20_000, 5)
     for one in found:
-        assert one.most <= A_PAGE, one
+        assert one.processor <= A_PAGE, one
+        assert one.most <= A_PAGE * BUSY, one
     assert model.answers >= 20_000
     assert model.processor <= THE_MODEL

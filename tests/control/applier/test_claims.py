@@ -275,6 +275,25 @@ def test_a_plan_waits_for_one_that_touches_the_same(
     applier.stop()
 
 
+def test_a_dead_appliers_plan_waits_for_what_it_is_in_the_way_of(world: World) -> None:
+    """Its applier may have died before it saw another one, claimed at the same moment."""
+    act = move("vm1", "a", "b")
+    older, younger = world.plan([act]), world.plan([act])
+    living = world.applier("living", types={"slow_move": SlowMove})
+    living.look()
+    until(lambda: world.states(older) == ["ONGOING"])
+    world.objects.action_plans.transition(younger.uuid, "ONGOING", hostname="dead")
+    other = world.applier("other", types={"slow_move": SlowMove})
+    other.look()
+    assert world.objects.action_plans.get(younger.uuid).hostname == "dead"
+    world.objects.action_plans.transition(older.uuid, "CANCELLING")
+    living.look()
+    until(lambda: world.state(older) == "CANCELLED")
+    other.look()
+    until(lambda: world.states(younger) == ["ONGOING"])
+    other.stop()
+
+
 class Push(Counting):
     """Moves something; can be taken back."""
 

@@ -61,6 +61,18 @@ def test_cron_rounds_are_due_in_utc(world: World) -> None:
     assert world.objects.audits.get(audit.uuid).next_run_time == NOON + timedelta(minutes=150)
 
 
+def test_an_audit_is_over_after_the_last_time_of_its_cron_expression(world: World) -> None:
+    """One that names years has a last time; before, its round was run again and again."""
+    audit, engine = continuous(world, "30,45 12 1 3 * 0 2026"), world.engine()
+    states = []
+    for _ in range(4):
+        settle(engine)
+        states.append((len(world.plans(audit)), world.objects.audits.get(audit.uuid).state))
+        world.clock.advance(15 * 60)
+    assert states == [(0, "PENDING"), (0, "PENDING"), (1, "ONGOING"), (2, "SUCCEEDED")]
+    assert world.objects.audits.get(audit.uuid).next_run_time is None
+
+
 def test_an_interval_that_is_none_fails_its_own_audit_only(world: World) -> None:
     bad, good = continuous(world, "junk"), continuous(world)
     settle(world.engine())

@@ -197,7 +197,9 @@ class Applier:
             if plan.hostname != self.means.host and plan.hostname in alive:
                 continue
             with self._one(plan):
-                self._adopt(plan)
+                # Its applier may have died between claiming it and seeing that it must wait.
+                if plan.state == "CANCELLING" or not self._in_the_way(plan):
+                    self._adopt(plan)
 
     def _adopt(self, plan: ActionPlan) -> None:
         changes: dict[str, str] = {"hostname": self.means.host}

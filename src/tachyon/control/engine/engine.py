@@ -341,6 +341,15 @@ class DecisionEngine:
             if now.next_run_time is None
             else schedule.next_round(now, audit.next_run_time, moment)
         )
+        if following is None:
+            return self._objects.audits.transition(
+                audit.uuid,
+                "SUCCEEDED",
+                expected="ONGOING",
+                where={"revision": now.revision, "hostname": self.host},
+                next_run_time=None,
+                status_message=text,
+            )
         return self._objects.audits.update(
             audit.uuid,
             {"next_run_time": following, "status_message": text},

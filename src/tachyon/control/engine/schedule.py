@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from math import floor
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from tachyon.control.objects import Audit
 from tachyon.errors import InvalidInput
@@ -20,11 +20,14 @@ def first_round(audit: Audit, now: datetime) -> datetime:
     begin = now if opens is None or opens <= now else opens
     if _seconds(audit.interval) is not None:
         return begin
-    return _cron(audit.interval, begin)
+    found = _cron(audit.interval, begin)
+    if found is None:
+        raise InvalidInput(f"the interval {audit.interval!r} has no time after {begin}")
+    return found
 
 
-def next_round(audit: Audit, due: datetime, now: datetime) -> datetime:
-    """Return when the round after one that was due is due itself.
+def next_round(audit: Audit, due: datetime, now: datetime) -> datetime | None:
+    """Return when the round after one that was due is due itself; None: that was the last.
 
     With seconds the phase is kept: rounds that nobody could run in time are left out, not made up
     for. Cron expressions are read in UTC.
@@ -45,9 +48,12 @@ def _seconds(interval: str | None) -> int | None:
     return int(text)
 
 
-def _cron(interval: str | None, after: datetime) -> datetime:
+def _cron(interval: str | None, after: datetime) -> datetime | None:
+    """Return the next time of a cron expression; one that names years may have none."""
     try:
         found: datetime = croniter(interval or "", after.astimezone(UTC)).get_next(datetime)
+    except CroniterBadDateError:
+        return None
     except (ValueError, KeyError, AttributeError) as error:
         raise InvalidInput(f"the interval {interval!r} is no number of seconds or cron") from error
     return found

@@ -77,14 +77,36 @@ class Query:
                 return self._joined(path).c[name]
         return None
 
+    def nullable(self, key: str) -> bool:
+        """Tell whether rows may lack a value of a key."""
+        if key in self._kind.table.c:
+            return _nullable(self._kind.table.c[key])
+        for path, kind, name in _related(self._kind, key):
+            if name in kind.table.c:
+                return self._optional(path) or _nullable(kind.table.c[name])
+        return True
+
+    def _optional(self, path: tuple[str, ...]) -> bool:
+        """Tell whether some rows refer to nothing by a path."""
+        steps = [(_kind_at(self._kind, path[:n]), name) for n, name in enumerate(path)]
+        return any(kind.table.c[f"{name}_id"].nullable for kind, name in steps)
+
     def _joined(self, path: tuple[str, ...]) -> sa.FromClause:
         if path not in self._aliases:
             parent = self._joined(path[:-1])
             alias = _kind_at(self._kind, path).table.alias("__".join(path))
             on = parent.c[f"{path[-1]}_id"] == alias.c.id
-            self._from = self._from.outerjoin(alias, on)
+            self._from = self._from.join(alias, on, isouter=self._optional(path))
             self._aliases[path] = alias
         return self._aliases[path]
+
+
+#: Columns that no row is without, though the schema, which is Watcher's, would allow it.
+_ALWAYS = frozenset({"uuid", "state", "created_at"})
+
+
+def _nullable(column: sa.Column[Any]) -> bool:
+    return bool(column.nullable) and column.name not in _ALWAYS
 
 
 def _related(kind: Kind[Any], key: str) -> list[tuple[tuple[str, ...], Kind[Any], str]]:
@@ -123,13 +145,15 @@ class Order:
         self._number = query.column("id")
         self._ascending = direction == "asc"
         self._by_number = key == "id"
+        # Without NULLs to put last, a database may go along an index and sort nothing.
+        self._nullable = query.nullable(key)
 
     def terms(self) -> list[Any]:
         """Return the terms of ORDER BY."""
         assert self._number is not None
-        columns = (
-            [self._number] if self._by_number else [self._key.is_(None), self._key, self._number]
-        )
+        columns = [self._number] if self._by_number else [self._key, self._number]
+        if self._nullable:
+            columns.insert(0, self._key.is_(None))
         return [c.asc() if self._ascending else c.desc() for c in columns]
 
     def columns(self) -> tuple[Any, Any]:
@@ -146,7 +170,8 @@ class Order:
             same = sa.and_(self._key.is_(None), past(self._number, number))
             return same if self._ascending else sa.or_(same, self._key.is_not(None))
         behind = sa.or_(past(self._key, key), sa.and_(self._key == key, past(self._number, number)))
-        return sa.or_(behind, self._key.is_(None)) if self._ascending else behind
+        last = self._nullable and self._ascending
+        return sa.or_(behind, self._key.is_(None)) if last else behind
 
 
 _GREATER = _OPERATORS["gt"]
