@@ -8,8 +8,8 @@ from benchmarks.infra_optim import measure
 
 #: Milliseconds of one page of 1,000 out of 10,000 plans, and of the data model of 20,000 instances.
 A_PAGE, THE_MODEL = 50.0, 1000.0
-#: How much more the slowest page may take here: neighbours on a busy machine empty its caches, which
-#: processor time shows. Alone on a machine no page takes more (docs/benchmarks-infra-optim.md).
+#: How much more the slowest page may take: neighbours on a busy machine empty its caches, which
+#: shows in processor time, too. The page of figures lists the slowest pages beside the means.
 BUSY = 1.5
 
 
