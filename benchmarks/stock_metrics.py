@@ -22,6 +22,16 @@ def share(key: str, salt: str) -> float:
     return zlib.crc32(f"{salt}:{key}".encode()) / 2**32
 
 
+def _serves(provider: dict[str, Any]) -> bool:
+    return {"enabled", "up"} == {provider.get("status", "enabled"), provider.get("state", "up")}
+
+
+def _free_to_go(consumer: dict[str, Any]) -> bool:
+    return consumer.get("state", "active") == "active" and not (
+        consumer.get("locked") or consumer.get("watcher_exclude")
+    )
+
+
 class Datasource:
     """What strategies ask of a datasource; hosts measure the sum of their instances."""
 
@@ -34,6 +44,7 @@ class Datasource:
         on_host: dict[str, list[str]] = {}
         cores: dict[str, float] = {}
         memory: dict[str, float] = {}
+        serving = {p["uuid"] for p in compute_hosts(cluster) if _serves(p)}
         for consumer, host in instances(cluster):
             uuid, held = consumer["uuid"], consumer["allocations"][host]
             self.cpu[uuid] = 5 + 90 * share(uuid, "cpu") ** 2
@@ -41,7 +52,8 @@ class Datasource:
             self.disk[uuid] = float(held.get("DISK_GB", 0))
             cores[host] = cores.get(host, 0.0) + held["VCPU"] * self.cpu[uuid] / 100
             memory[host] = memory.get(host, 0.0) + self.ram[uuid]
-            on_host.setdefault(host, []).append(uuid)
+            if _free_to_go(consumer) and host in serving:
+                on_host.setdefault(host, []).append(uuid)
         for provider in compute_hosts(cluster):
             uuid, room = provider["uuid"], provider["inventories"]
             self.cpu[uuid] = min(100.0, 2 + 100 * cores.get(uuid, 0.0) / room["VCPU"]["total"])
@@ -51,6 +63,8 @@ class Datasource:
     @staticmethod
     def _neighbours(on_host: dict[str, list[str]]) -> dict[str, tuple[float, float]]:
         """Return cache usage now and before of one victim and the noisy one beside it.
+
+        Of instances that may be moved, by host.
 
         Upstream's strategy fails where two hosts have such a pair.
         """

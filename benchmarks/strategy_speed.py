@@ -123,10 +123,11 @@ def main() -> None:
     for size in arguments.sizes.split(","):
         hosts, instances = map(int, size.split(":"))
         lines += table(hosts, instances, arguments.limit, with_peer=hosts <= arguments.peer_hosts)
-    text = "\n".join(lines)
+        # After each size, so that a run that is ended leaves what it has found.
+        text = "\n".join(lines)
+        if not quick:
+            Path("docs/benchmarks-strategies.md").write_text(text, encoding="utf-8")
     print(text)
-    if not quick:
-        Path("docs/benchmarks-strategies.md").write_text(text, encoding="utf-8")
 
 
 def table(hosts: int, instances: int, limit: float, *, with_peer: bool) -> list[str]:
