@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := postgresql,mariadb,neo4j,parquet,test
+EXTRAS := postgresql,mariadb,neo4j,parquet,search,test
 # Worker processes of the tests, e.g. 4, or auto.
 JOBS ?= 2
 

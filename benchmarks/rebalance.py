@@ -44,8 +44,10 @@ BEST = {
 
 
 class _ByProcessor(Rebalance):
+    """Counts the processor seconds of a thread, as if no other program ran."""
+
     def clock(self) -> float:
-        return process_time()
+        return process_time() / float(self.parameters["threads"])
 
 
 def main() -> None:
@@ -53,8 +55,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rebalance")
     parser.add_argument("--seconds", type=float, nargs="+", default=[5.0, 30.0, 300.0])
     parser.add_argument(
-        "--cpu", action="store_true", help="count processor seconds, for a machine that is busy"
+        "--cpu", action="store_true", help="count processor seconds, for a busy machine"
     )
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the instances")
     parser.add_argument("instances", nargs="*", default=list(BEST))
     arguments = parser.parse_args()
@@ -64,16 +67,18 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name in arguments.instances:
         for seconds in arguments.seconds:
-            print(line(arguments.data, name, seconds, cpu=arguments.cpu), flush=True)
+            print(line(arguments, name, seconds), flush=True)
 
 
-def line(data: Path, name: str, seconds: float, *, cpu: bool) -> str:
+def line(arguments: argparse.Namespace, name: str, seconds: float) -> str:
     """Return the figures of one run as a line of the table."""
+    data: Path = arguments.data
     model = data / f"model_{name}.txt.gz"
     content = read_roadef2012(model)
     session = Session(build(snapshot_of(content.cluster)))
     given = challenge_parameters(content.extra["roadef2012"])
-    strategy = (_ByProcessor if cpu else Rebalance)({**given, "time_limit": seconds})
+    kind = _ByProcessor if arguments.cpu else Rebalance
+    strategy = kind({**given, "time_limit": seconds, "threads": arguments.threads})
     began = strategy.clock()
     strategy.execute(session, Context())
     took = strategy.clock() - began

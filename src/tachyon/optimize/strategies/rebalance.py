@@ -7,9 +7,12 @@ search ends when its time is over and keeps the best that it met, so a longer on
 
 from __future__ import annotations
 
+import importlib
+import logging
 from collections.abc import Mapping, Sequence
 from time import monotonic
-from typing import Any, ClassVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +30,11 @@ from tachyon.optimize.strategies.options import migration_limit, minimum_gain, p
 from tachyon.optimize.strategies.rebalance_problem import ANY, Problem, terms
 from tachyon.optimize.strategies.rebalance_search import Search
 from tachyon.optimize.strategies.rebalance_state import State
+
+if TYPE_CHECKING:
+    from tachyon.optimize.strategies.rebalance_islands import Islands
+
+LOG = logging.getLogger(__name__)
 
 _NUMBER = {"type": "number", "minimum": 0}
 _NAME = {"type": "string", "minLength": 1}
@@ -48,6 +56,13 @@ class Rebalance(Strategy):
                 "type": "number",
                 "exclusiveMinimum": 0,
                 "default": 5,
+            },
+            "threads": {
+                "description": "Threads that search side by side; without numba it is one.",
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 64,
+                "default": 2,
             },
             "load_weights": {
                 "description": "Cost of each unit used beyond the safety capacity of a host, by "
@@ -163,6 +178,9 @@ class Rebalance(Strategy):
 
     def execute(self, session: Session, context: Context) -> None:
         """Search until the time is over and record the way to the best placement found."""
+        compiled = _compiled()
+        if compiled is not None:
+            compiled.prepare()
         began = self.clock()
         limit = float(self.parameters["time_limit"])
         statement = _Statement(self, session, context)
@@ -172,11 +190,27 @@ class Rebalance(Strategy):
             context.step(int(min(self.clock() - began, limit)), int(limit), "searching")
             return max(0.0, 1.0 - (self.clock() - began) / limit)
 
-        search = Search(problem, context.rng, left)
+        search: Search | Islands
+        if compiled is None:
+            search = Search(problem, context.rng, left)
+        else:
+            search = compiled.Islands(problem, context.rng, left, self.parameters["threads"])
         before = search.state.cost
         search.run()
         after = _record(session, statement, search.best)
         context.facts |= {"cost_before": before, "cost_after": after, "steps": search.steps}
+        context.facts["search"] = "numpy" if compiled is None else "compiled"
+
+
+def _compiled() -> ModuleType | None:
+    """Return the compiled search, if numba is there and finds a place to keep what it compiles."""
+    try:
+        return importlib.import_module("tachyon.optimize.strategies.rebalance_islands")
+    except ImportError:
+        return None
+    except RuntimeError as error:
+        LOG.warning("rebalance searches without numba: %s", error)
+        return None
 
 
 class _Statement:

@@ -3,7 +3,8 @@
 The model is that of the machine reassignment problem (ROADEF/EURO challenge 2012), of which the
 placement of instances on compute hosts is a case: hosts are machines, instances processes, server
 groups services, availability zones locations, host aggregates neighbourhoods. Made by
-`rebalance.py` from a session, searched by `rebalance_search.py` on a `rebalance_state.py`.
+`rebalance.py` from a session, searched by `rebalance_islands.py` or `rebalance_search.py` on a
+`rebalance_state.py`.
 """
 
 from __future__ import annotations
@@ -109,3 +110,13 @@ def terms(
         slopes[second, column] += weight
         bases[:, column] = weight * (target * capacity[:, first] - capacity[:, second])
     return slopes, bases
+
+
+def scarce(problem: Problem) -> F64:
+    """Return each instance's need of transient resources, 1 on average (N); 0 without any."""
+    need = problem.need[:, problem.transient]
+    mean = need.mean(axis=0) if need.size else np.zeros(need.shape[1])
+    if not (mean > 0).any():
+        return np.zeros(problem.instances)
+    share: F64 = (need[:, mean > 0] / mean[mean > 0]).mean(axis=1)
+    return share

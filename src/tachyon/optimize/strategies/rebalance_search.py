@@ -1,5 +1,7 @@
 """Simulated annealing on a `State` until the time is over, in steps of many changes at once.
 
+The search for where `rebalance_islands.py` cannot run: all of it is numpy.
+
 A step judges thousands of shifts or swaps of instances drawn at random and makes the best ones that
 share no host and no service, as far as Metropolis' rule accepts them (Metropolis and others, 1953;
 Kirkpatrick, Gelatt and Vecchi, 1983). The temperature falls with the time that is left, from one at
@@ -18,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tachyon.graph.view.columns import F64, I64
-from tachyon.optimize.strategies.rebalance_problem import Problem
+from tachyon.optimize.strategies.rebalance_problem import Problem, scarce
 from tachyon.optimize.strategies.rebalance_state import State
 
 #: Cells (instances × hosts) that are judged at once for shifts, and pairs for swaps.
@@ -62,19 +64,10 @@ class Search:
         self.best: I64 = self.state.place.copy()
         self.best_cost = self.state.cost
         self.movable = np.flatnonzero(problem.movable)
-        self.scarce = self._scarce()
+        self.scarce = scarce(problem)
         self.pull: F64 = np.zeros(problem.instances)
         self.steps = 0
         self.made = 0
-
-    def _scarce(self) -> F64:
-        """Return each instance's need of transient resources, 1 on average (N)."""
-        need = self.problem.need[:, self.problem.transient]
-        mean = need.mean(axis=0) if need.size else np.zeros(need.shape[1])
-        if not (mean > 0).any():
-            return np.zeros(self.problem.instances)
-        scarce: F64 = (need[:, mean > 0] / mean[mean > 0]).mean(axis=1)
-        return scarce
 
     def run(self) -> None:
         """Search until no time is left."""

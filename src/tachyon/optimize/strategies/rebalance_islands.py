@@ -1,0 +1,256 @@
+"""The compiled search: simulated annealing on as many threads as wanted, each an island.
+
+Where capacity, and above all transient resources, leave next to no room, the ways between good
+assignments lead through ones that hold too much. So half of the islands let capacity be exceeded at
+a price that rises until it is a rule again; the others keep it as a rule all the time. A pull
+towards the start outweighs, while it is hot, that there are many other hosts and only one start:
+whoever has moved takes transient room twice. In the end all go on from the best island's assignment
+and finish it as temperature falls to nothing.
+
+Islands are in step: each judges the same number of changes in each round, so the result depends on
+the seed and on the clock alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+
+import numpy as np
+from msgspec import Struct
+
+from tachyon.graph.view.columns import F64, I32, I64
+from tachyon.optimize.strategies.rebalance_kernel import Live, Tables, anneal
+from tachyon.optimize.strategies.rebalance_problem import Problem, scarce
+from tachyon.optimize.strategies.rebalance_state import State
+
+#: Changes that an island judges in a round: some 5 ms.
+ROUND = 10_000
+#: Temperatures at the beginning and at the end of an annealing, in parts of `Islands.unit`.
+HEAT = (2.0, 5e-3)
+#: Share of the time, at the end, in which all go on from the best one, capacity is a rule for all,
+#: and the temperature falls on to `COLD` of the last one: where load costs nothing any more, moves
+#: are what is left to save.
+TAIL = 0.2
+COLD = 1e-3
+#: Share of exchanges among the changes.
+SWAPPING = 0.4
+
+
+class Manner(Struct, frozen=True):
+    """A way of annealing.
+
+    Attributes:
+        pull: temperatures by which an instance of mean transient need is drawn to its start.
+        prices: of a unit of capacity that is exceeded, in its penalties, at the beginning and at
+            the end; none: it may not be.
+    """
+
+    pull: float
+    prices: tuple[float, float] | None = None
+
+    def price(self, done: float) -> float:
+        """Return the price when a share of the annealing is done."""
+        if self.prices is None:
+            return 0.0
+        first, last = self.prices
+        return float(first * (last / first) ** done)
+
+
+#: Those of the islands, in turn.
+MANNERS = (Manner(20.0, (10.0, 1e4)), Manner(50.0))
+
+
+class _Island:
+    """An assignment that one thread anneals; `best` is the cheapest that it met."""
+
+    def __init__(self, state: State, seed: int) -> None:
+        self.state = state
+        self.live = _live(state, seed)
+        self.best: I32 = self.live.place.copy()
+        self.best_cost = state.cost
+
+    def run(self, tables: Tables, temperature: float, pull: F64, price: float) -> None:
+        """Judge a round of changes."""
+        self.best_cost = float(
+            anneal(
+                tables, self.live, ROUND, temperature, SWAPPING, pull, price, self.best,
+                self.best_cost,
+            )
+        )  # fmt: skip
+
+    def start(self, place: I64) -> None:
+        """Go on from an assignment, with figures free of rounding."""
+        self.state.restore(place)
+        fresh = _live(self.state, 1)
+        for name in Live._fields:
+            if name != "random":
+                getattr(self.live, name)[...] = getattr(fresh, name)
+
+
+class Islands:
+    """An anytime search; `best` is the cheapest assignment found so far.
+
+    Args:
+        problem: what is searched.
+        rng: draws the seeds.
+        left: returns the share of the time that is left, 1 at first; asked after each round.
+        threads: islands.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        rng: np.random.Generator,
+        left: Callable[[], float],
+        threads: int = 2,
+    ) -> None:
+        self.problem = problem
+        self.left = left
+        self.state = State(problem)
+        self.best: I64 = self.state.place.copy()
+        self.best_cost = self.state.cost
+        self.steps = 0
+        seeds = rng.integers(1, 2**63, threads).tolist()
+        self._tables = _tables(self.state)
+        self._islands = [_Island(State(problem), seed) for seed in seeds]
+        self._scarce = scarce(problem)
+        # What hosts beyond their capacity hold can only be a rule: nobody may be able to mend it.
+        strict = bool(self._islands[0].live.counts[2])
+        self._manners = [
+            Manner(manner.pull) if strict else manner for manner in islice(cycle(MANNERS), threads)
+        ]
+        #: The load cost of a mean instance where nothing is free, by the instances of a mean host.
+        self.unit = 0.0
+        if problem.instances:
+            whole = float(np.abs(self.state.slope).sum(axis=1).mean())
+            self.unit = whole * problem.hosts / problem.instances
+
+    def run(self) -> None:
+        """Search until no time is left."""
+        if not self._tables.rows.size or self.problem.hosts < 2:
+            return
+        with ThreadPoolExecutor(len(self._islands), "rebalance") as pool:
+            finishing = False
+            while (left := self.left()) > 0:
+                if left <= TAIL and not finishing:
+                    finishing = True
+                    self._gather()
+                rounds = [
+                    pool.submit(island.run, self._tables, *self._conditions(manner, 1.0 - left))
+                    for island, manner in zip(self._islands, self._manners, strict=True)
+                ]
+                for one in rounds:
+                    one.result()
+                self.steps += len(rounds) * ROUND
+                self._keep()
+        self.state.restore(self.best)
+
+    def _conditions(self, manner: Manner, done: float) -> tuple[float, F64, float]:
+        """Return temperature, pull and price when a share of the time is over."""
+        annealed = min(1.0, done / (1.0 - TAIL))
+        temperature = self.unit * HEAT[0] * (HEAT[1] / HEAT[0]) ** annealed
+        if annealed < 1.0:
+            return temperature, temperature * manner.pull * self._scarce, manner.price(annealed)
+        temperature *= COLD ** ((done - 1.0 + TAIL) / TAIL)
+        return temperature, np.zeros_like(self._scarce), 0.0
+
+    def _gather(self) -> None:
+        """Let all islands go on from the cheapest assignment that was met."""
+        for island in self._islands:
+            island.start(self.best)
+
+    def _keep(self) -> None:
+        for island in self._islands:
+            if island.best_cost < self.best_cost:
+                self.best_cost = island.best_cost
+                self.best = island.best.astype(np.int64)
+
+
+def prepare() -> None:
+    """Compile the search, or load what is kept of an earlier time, before any clock runs."""
+    nothing = np.zeros((1, 1))
+    everywhere = np.ones((1, 2), np.bool_)
+    zero = np.zeros(1, np.int64)
+    problem = Problem(
+        need=nothing, start=zero, movable=np.ones(1, np.bool_), capacity=np.zeros((2, 1)),
+        transient=np.zeros(1, np.bool_), term_slope=nothing, term_base=np.zeros((2, 1)),
+        place_cost=np.zeros(1), host_cost=np.zeros((2, 2)), service_cost=0.0, service=zero,
+        most=np.ones(1, np.int64), spread=zero, depends=[], location=np.zeros(2, np.int64),
+        neighbourhood=np.zeros(2, np.int64), kind=zero, allowed=everywhere,
+    )  # fmt: skip
+    state = State(problem)
+    _Island(state, 1).run(_tables(state), 0.0, np.zeros(1), 0.0)
+
+
+def _pointers(lists: Sequence[Sequence[int]]) -> tuple[I32, I32]:
+    """Return lists one after the other, and where each begins."""
+    at = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum([len(one) for one in lists], out=at[1:])
+    return at, np.array([item for one in lists for item in one], np.int32)
+
+
+def _penalty(problem: Problem) -> F64:
+    """Return what a unit of each resource beyond its capacity costs: its load, or as much (R)."""
+    weight: F64 = np.maximum(problem.term_slope, 0).max(axis=1, initial=0.0)
+    mean = np.maximum(problem.need.mean(axis=0), 1e-9)
+    dear = (weight * mean)[weight > 0]
+    usual = float(dear.mean()) if dear.size else 1.0
+    penalty: F64 = np.maximum(weight, 0.3 * usual / mean)
+    return penalty
+
+
+def _tables(state: State) -> Tables:
+    p = state.problem
+    needs_at, needs = _pointers(state.needs)
+    needed_at, needed = _pointers(state.needed_by)
+    return Tables(
+        need=np.ascontiguousarray(p.need),
+        firm=np.ascontiguousarray(p.need * ~p.transient),
+        slope=state.slope,
+        start=p.start.astype(np.int32),
+        rows=np.flatnonzero(p.movable).astype(np.int32),
+        place_cost=np.ascontiguousarray(p.place_cost),
+        host_cost=np.ascontiguousarray(p.host_cost),
+        service_cost=float(p.service_cost),
+        service=p.service.astype(np.int32),
+        most=p.most.astype(np.int32),
+        spread=p.spread.astype(np.int32),
+        location=p.location.astype(np.int32),
+        neighbourhood=p.neighbourhood.astype(np.int32),
+        kind=p.kind.astype(np.int32),
+        allowed=np.ascontiguousarray(p.allowed),
+        needs_at=needs_at,
+        needs=needs,
+        needed_at=needed_at,
+        needed=needed,
+        moves_max=int(p.moves_max),
+        penalty=_penalty(p),
+    )
+
+
+def _live(state: State, seed: int) -> Live:
+    """Return the figures of a state; `seed` is not 0."""
+    p = state.problem
+    room = np.ascontiguousarray(p.capacity - state.held)
+    over: F64 = -(np.minimum(room, 0) @ _penalty(p))
+    most = int(state.moved_of[:-1].max(initial=0))
+    return Live(
+        place=state.place.astype(np.int32),
+        room=room,
+        terms=np.ascontiguousarray(state.terms),
+        load=state.host_costs(),
+        over=over,
+        members=state.members.astype(np.int32),
+        in_location=state.in_location.astype(np.int32),
+        locations=state.locations.astype(np.int32),
+        in_neighbourhood=state.in_neighbourhood.astype(np.int32),
+        lacking=state.lacking.astype(np.int32),
+        demanded=state.demanded.astype(np.int32),
+        moved_of=state.moved_of.astype(np.int32),
+        having=np.bincount(state.moved_of[:-1], minlength=p.instances + 2).astype(np.int32),
+        cost=np.array([state.cost]),
+        counts=np.array([state.moved, most, (over > 0).sum()], np.int64),
+        random=np.array([seed], np.uint64),
+    )
