@@ -15,9 +15,10 @@ from tachyon.graph.client import connect as connect_graph
 from tachyon.openstack.collectors import queries
 from tachyon.openstack.collectors.process import CollectorService
 from tachyon.openstack.connection import Connection
+from tests.collectors.agreement import content, differences
 from tests.collectors.clouds import configuration
 from tests.collectors.processes import CollectorProcess
-from tests.interop_openstack.truth import WITHIN, disagreements, until, wait_for_first_fill
+from tests.interop_openstack.truth import WITHIN, disagreements, truth, until, wait_for_first_fill
 from tests.servers import testbed
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
@@ -69,7 +70,7 @@ def test_a_collector_that_is_killed_in_a_burst_catches_up_when_it_is_back(
         assert graph.view().generation == killed
         assert disagreements(graph, real)
         collector.start()
-        until(lambda: graph.view().generation > killed, "the collector is back")
+        until(lambda: differences(content(graph), truth(real)) == [], "it has caught up", 60.0)
         assert disagreements(graph, real) == []
         assert collector.stop() == 0
 
