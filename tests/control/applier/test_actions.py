@@ -287,6 +287,33 @@ def test_a_volume_moves_to_another_pool(plant: Plant, kind: str) -> None:
     assert (state, "no pool x@y#z" in (message or "")) == ("FAILED", True)
 
 
+def test_the_move_of_an_attached_volume_is_over_when_it_is_attached_again(plant: Plant) -> None:
+    """Cinder says that it is before: instances that follow their volume would be refused."""
+    running = {server["id"] for server in plant.servers()}
+    one = next(
+        v
+        for v in queries.volumes(plant.cloud)
+        if v["attachments"] and {a["server_id"] for a in v["attachments"]} <= running
+    )
+    here = one["os-vol-host-attr:host"]
+    there = next(p["name"] for p in queries.pools(plant.cloud) if p["name"] != here)
+    plan = plant.begin(
+        "volume_migrate", resource_id=one["id"], migration_type="migrate", destination_node=there
+    )
+    cloud = plant.emulator.cloud
+    with cloud.lock:
+        plant.emulator.settle()
+        volume = cloud.storage.volumes[one["id"]]
+        kept = dict(volume.attachments)
+        volume.attachments.clear()
+    assert not plant.applier.join(0.5)
+    assert plant.world.states(plan) == ["ONGOING"]
+    with cloud.lock:
+        volume.attachments.update(kept)
+    assert plant.applier.join(5.0)
+    assert plant.world.states(plan) == ["SUCCEEDED"]
+
+
 def test_a_volume_whose_copy_breaks_has_failed(plant: Plant) -> None:
     one = volume(plant)
     here = one["os-vol-host-attr:host"]

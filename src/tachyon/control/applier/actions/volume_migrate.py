@@ -85,14 +85,13 @@ class VolumeMigrate(Action):
         """Move it, or join a move under way."""
         volume = self._volume()
         if not self.outputs.get("begun"):
-            self.keep(begun=True, host=volume[HOST], type=volume["volume_type"])
+            attached = bool(volume.get("attachments"))
+            self.keep(begun=True, host=volume[HOST], type=volume["volume_type"], attached=attached)
         self._go(self.target)
 
     def _go(self, target: str) -> None:
         volume = self._volume()
-        if self._is_there(volume, target) and not _under_way(volume):
-            return
-        if not _under_way(volume):
+        if not _under_way(volume) and not self._is_there(volume, target):
             path = f"/volumes/{self.resource}/action"
             if self.retypes:
                 body: dict[str, Any] = {
@@ -110,7 +109,7 @@ class VolumeMigrate(Action):
 
         def look() -> bool | None:
             now = self._volume()
-            if _under_way(now):
+            if _under_way(now) or (self.outputs.get("attached") and _is_loose(now)):
                 return None
             if self._is_there(now, target):
                 return True
@@ -149,6 +148,15 @@ class VolumeMigrate(Action):
         name = "destination_type" if self.retypes else "destination_node"
         before = self.outputs.get("type" if self.retypes else "host")
         return None if before is None else (self.name, {**self.parameters, name: before})
+
+
+def _is_loose(volume: dict[str, Any]) -> bool:
+    """Tell whether a volume is between two attachments.
+
+    Cinder says that the move is over before the new attachment is there; until it is, Nova refuses
+    to migrate the instance.
+    """
+    return volume["status"] == "in-use" and not volume.get("attachments")
 
 
 def _under_way(volume: dict[str, Any]) -> bool:
