@@ -64,6 +64,7 @@ def test_room_is_that_of_a_fresh_look(shape: str, steps: list[tuple[str, int]]) 
             assert session.state.home(row) == (target if target >= 0 else before)
         fresh = Packer(Eligibility(session), {}, [room(session)], hosts=eligibility.targets)
         assert np.allclose(packer.free, fresh.free)
+        assert np.allclose(packer.fullness(), fresh.fullness())
         assert packer.mark() == session.delta_count
 
 

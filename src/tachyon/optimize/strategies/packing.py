@@ -118,15 +118,29 @@ class Packer:
         self._steady = view.resource_columns
         #: By whether hosts are compared by what would be left on them.
         self._tables: dict[bool, Fitting] = {}
+        self._full: F64 | None = None
+        #: Positions whose fullness is not that of `_full` any more.
+        self._changed: list[int] = []
 
     def fullness(self) -> F64:
         """Return the share of each host (H) that is taken, of the class of which most is taken.
 
-        As a rank for `place` it spreads consumers evenly over the hosts.
+        As a rank for `place` it spreads consumers evenly over the hosts. It is the packer's own
+        array, and follows what is placed.
         """
+        if self._full is None:
+            self._full = self._fullness(slice(None))
+        elif self._changed:
+            at = np.array(self._changed, np.int64)
+            self._full[at] = self._fullness(at)
+        self._changed.clear()
+        return self._full
+
+    def _fullness(self, at: slice | I64) -> F64:
+        most = self._most[:, at]
         with np.errstate(divide="ignore", invalid="ignore"):
-            left = self.free[: len(self._most)] / self._most
-        full: F64 = 1.0 - np.where(self._most > 0, left, 1.0).min(axis=0, initial=1.0)
+            left = self.free[: len(most), at] / most
+        full: F64 = 1.0 - np.where(most > 0, left, 1.0).min(axis=0, initial=1.0)
         return full
 
     def admit(self, row: int) -> None:
@@ -276,6 +290,8 @@ class Packer:
                 self._touch(at)
 
     def _touch(self, at: int) -> None:
+        if self._full is not None:
+            self._changed.append(at)
         for table in self._tables.values():
             table.touch(at)
 
