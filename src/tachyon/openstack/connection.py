@@ -24,6 +24,7 @@ from oslo_config import cfg
 
 from tachyon import conf as options
 from tachyon.errors import CloudError, ConfigurationError
+from tachyon.openstack import maas
 from tachyon.openstack.gathering import gather, gather_all
 from tachyon.openstack.retries import Retries
 from tachyon.openstack.service import Microversions, Service
@@ -54,7 +55,11 @@ class Connection:
     """A cloud's services, asked as one user. Safe to use from many threads.
 
     `keystone`, `nova`, `placement`, `cinder` and `ironic` are `Service`s; `sdk` is openstacksdk's
-    connection with the same identity, region and interfaces.
+    connection with the same identity, region and interfaces. `maas` is the MAAS that has the bare
+    metal in Ironic's place, None where `[maas_client]` names none.
+
+    Raises:
+        ConfigurationError: `[maas_client]` has a url, but no key that can be used.
     """
 
     def __init__(self, sdk: openstack.connection.Connection, conf: cfg.ConfigOpts) -> None:
@@ -66,6 +71,7 @@ class Connection:
         self.placement = self._service("placement", conf)
         self.cinder = self._service("cinder", conf)
         self.ironic = self._service("ironic", conf)
+        self.maas = maas.of_options(conf)
         self.services = (self.keystone, self.nova, self.placement, self.cinder, self.ironic)
 
     def _service(self, name: str, conf: cfg.ConfigOpts) -> Service:
@@ -119,6 +125,8 @@ class Connection:
     def close(self) -> None:
         """Give back what the connection holds."""
         self.sdk.close()
+        if self.maas is not None:
+            self.maas.close()
 
     def __enter__(self) -> Connection:
         return self

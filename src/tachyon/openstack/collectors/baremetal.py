@@ -1,4 +1,4 @@
-"""The baremetal model: Ironic's nodes."""
+"""The baremetal model: Ironic's nodes, or MAAS's machines where `[maas_client]` is set."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from tachyon.openstack.mapping import baremetal as mapping
 
 
 class BaremetalCollector(Collector):
-    """Reads Ironic's nodes."""
+    """Reads the nodes of whichever controls the power of hosts."""
 
     name = "baremetal"
     provider_types = ("baremetal",)
 
     def applies(self, cloud: Connection) -> bool:
-        """Tell whether the cloud has Ironic."""
-        return cloud.has("ironic")
+        """Tell whether there is MAAS, or the cloud has Ironic."""
+        return cloud.maas is not None or cloud.has("ironic")
 
     def read(self, cloud: Connection, known: View) -> Reading:
         """Read the model; see `Collector.read`."""
-        return Reading(cluster=Cluster(providers=[mapping.node(n) for n in queries.nodes(cloud)]))
+        if cloud.maas is not None:
+            nodes = [mapping.machine(one) for one in cloud.maas.machines()]
+        else:
+            nodes = [mapping.node(one) for one in queries.nodes(cloud)]
+        return Reading(cluster=Cluster(providers=nodes))

@@ -1,4 +1,4 @@
-"""Ironic's answers as baremetal nodes."""
+"""Answers of Ironic and MAAS as baremetal nodes."""
 
 from __future__ import annotations
 
@@ -21,4 +21,20 @@ def node(node: Answer) -> ResourceProvider:
         maintenance_reason=node["maintenance_reason"],
         traits=("COMPUTE_BAREMETAL",),
         extra=node["extra"],
+    )
+
+
+def machine(machine: Answer) -> ResourceProvider:
+    """Return a machine of MAAS's `GET /machines/`.
+
+    Its name is its host name, by which the hypervisor on it is found: MAAS knows no more of it.
+    Power states are Ironic's words; None stands for one that is not known.
+    """
+    powers = {"on": "power on", "off": "power off"}
+    return ResourceProvider(
+        uuid=machine["system_id"],
+        name=machine["hostname"],
+        type="baremetal",
+        power_state=powers.get(machine["power_state"]),
+        traits=("COMPUTE_BAREMETAL",),
     )
