@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -167,6 +167,12 @@ class Rebalance(Strategy):
         """Return the seconds that `time_limit` is measured by."""
         return monotonic()
 
+    def found(self, rows: I64, hosts: I64) -> None:
+        """Hear which hosts the search has found for instances, by the view's rows of both.
+
+        How the moves can be ordered is looked for afterwards, and may leave some of them out.
+        """
+
     def weights(self, view: View) -> dict[str, float]:
         """Return the load weights; raises `InvalidInput` for an unknown column."""
         given: dict[str, float] = {n: w for n, w in self.parameters["load_weights"].items() if w}
@@ -197,8 +203,10 @@ class Rebalance(Strategy):
             search = compiled.Islands(problem, context.rng, left, self.parameters["threads"])
         before = search.state.cost
         search.run()
+        self.found(statement.rows, statement.hosts[search.best])
         after = _record(session, statement, search.best)
         context.facts |= {"cost_before": before, "cost_after": after, "steps": search.steps}
+        context.facts["cost_found"] = search.best_cost
         context.facts["search"] = "numpy" if compiled is None else "compiled"
 
 
@@ -360,19 +368,17 @@ class _Statement:
 
 
 def _record(session: Session, statement: _Statement, best: I64) -> float:
-    """Record moves that lead to a placement, or to the cheapest one on the way to it.
+    """Record moves that lead to a placement, or to a cheaper one than the first on the way to it.
 
-    Where no order of all moves finds room at each step, as many as can are made; of the placements
-    on that way only one counts that keeps spread and dependencies. Returns its cost.
+    Where no order of all moves finds room at each step, as many are made as find room and keep
+    spread and dependencies at each step. Returns the cost of what was recorded.
     """
     problem = statement.problem
-    state = State(problem)
     away = np.flatnonzero(best != problem.start)
     wanted = [(int(statement.rows[i]), int(statement.hosts[best[i]])) for i in away.tolist()]
     steps = order_moves(session.fork(), wanted, {}, set())
     if steps is None:
-        steps = _possible(session.fork(), wanted)
-        steps = steps[: _cheapest(state, statement, steps)]
+        steps = _Way(session.fork(), statement).go(away, best)
     uuid = session.view.providers.uuid
     for row, target in steps:
         session.record(
@@ -382,34 +388,97 @@ def _record(session: Session, statement: _Statement, best: I64) -> float:
     return State(problem, homes).cost
 
 
-def _possible(replay: Session, wanted: Sequence[Step]) -> list[Step]:
-    """Return the moves that find room, each as soon as it does."""
-    uuid = replay.view.providers.uuid
-    steps: list[Step] = []
-    waiting = list(wanted)
-    while waiting:
-        stuck = []
-        for row, target in waiting:
-            name = replay.state.consumer_uuid(row)
+class _Way:
+    """Makes moves one by one, each as soon as it finds room and breaks no rule."""
+
+    def __init__(self, replay: Session, statement: _Statement) -> None:
+        self._replay = replay
+        self._statement = statement
+        self._state = State(statement.problem)
+        self._steps: list[Step] = []
+        self._detoured: set[int] = set()
+        #: M × R; capacity, or what stood there at the start.
+        self._most = np.maximum(statement.problem.capacity, self._state.held)
+        services, first = np.unique(statement.problem.service, return_index=True)
+        #: By service the first of its instances.
+        self._first = dict(zip(services.tolist(), first.tolist(), strict=True))
+
+    def go(self, away: I64, best: I64) -> list[Step]:
+        """Return the steps to the cheapest placement on the way.
+
+        Args:
+            away: instances that the placement has moved.
+            best: N; the placement.
+        """
+        cheapest, cost = 0, self._state.cost
+        waiting = away.tolist()
+        while waiting:
+            stuck = []
+            for instance in waiting:
+                if not self._make(instance, int(best[instance])):
+                    stuck.append(instance)
+                elif self._state.cost < cost:
+                    cheapest, cost = len(self._steps), self._state.cost
+            if len(stuck) == len(waiting) and not self._detour(stuck, best):
+                break
+            waiting = stuck
+        return self._steps[:cheapest]
+
+    def _detour(self, waiting: list[int], best: I64) -> bool:
+        """Send a waiting instance, the smallest that others wait for, through a third host."""
+        state, problem = self._state, self._statement.problem
+        hosts = np.unique(best[waiting])
+        rows = np.array([i for i in waiting if i not in self._detoured], np.int64)
+        rows = rows[np.isin(state.place[rows], hosts)]
+        size = (problem.need[rows] / np.maximum(problem.need.mean(axis=0), 1e-9)).max(axis=1)
+        for instance in rows[np.argsort(size, kind="stable")].tolist():
+            change = state.shifts(np.array([instance]))[0]
+            change[best[instance]] = np.inf
+            # Where nobody waits for room, the detour blocks nothing.
+            change[hosts] += 2.0 * abs(state.cost)
+            host = int(np.argmin(change))
+            if change[host] < np.inf and self._make(instance, host):
+                self._detoured.add(instance)
+                return True
+        return False
+
+    def _make(self, instance: int, host: int) -> bool:
+        """Make a move if it is possible now."""
+        one, home = np.array([instance]), self._state.place[instance]
+        affected = self._affected(instance)
+        before = self._state.broken(affected)
+        self._state.move(one, np.array([host]))
+        if self._fits(instance, host) and not (self._state.broken(affected) & ~before).any():
+            replay, statement = self._replay, self._statement
+            row, target = int(statement.rows[instance]), int(statement.hosts[host])
+            move = Move(
+                consumer_uuid=replay.state.consumer_uuid(row),
+                to_provider=replay.view.providers.uuid[target],
+            )
             try:
-                replay.record(Move(consumer_uuid=name, to_provider=uuid[target]))
-                steps.append((row, target))
+                replay.record(move)
             except Conflict:
-                stuck.append((row, target))
-        if len(stuck) == len(waiting):
-            break
-        waiting = stuck
-    return steps
+                pass
+            else:
+                self._steps.append((row, target))
+                return True
+        self._state.move(one, np.array([home]))
+        return False
 
+    def _fits(self, instance: int, host: int) -> bool:
+        """Tell whether a host that an instance came to keeps capacity and members of its service.
 
-def _cheapest(state: State, statement: _Statement, steps: Sequence[Step]) -> int:
-    """Return after how many steps the placement is cheapest among those that keep all rules."""
-    at_row: Mapping[int, int] = {row: at for at, row in enumerate(statement.rows.tolist())}
-    everyone = np.arange(statement.rows.size)
-    best, cost = 0, state.cost
-    for count, (row, target) in enumerate(steps, start=1):
-        host = int(statement._at[target])
-        state.move(np.array([at_row[row]]), np.array([host]))
-        if state.cost < cost and state.fits() and not state.broken(everyone).any():
-            best, cost = count, state.cost
-    return best
+        Transient resources of those that have left it count, which recording knows nothing of.
+        """
+        state, problem = self._state, self._statement.problem
+        service = problem.service[instance]
+        if state.members[service, host] > problem.most[service]:
+            return False
+        return bool((state.held[host] <= self._most[host]).all())
+
+    def _affected(self, instance: int) -> I64:
+        """Return one instance of each service whose rules the move may break."""
+        state, problem = self._state, self._statement.problem
+        service = int(problem.service[instance])
+        services = {service, *state.needed_by[service]}
+        return np.array([self._first[s] for s in services if s in self._first], np.int64)
