@@ -30,6 +30,7 @@ PLUGINS = Plugins()
 DOWN_TIME = 90.0
 #: Short enough for tests; the emulator's clock decides how long work takes.
 SOON = Patience(times=400, interval=0.02)
+ONCE = Patience(times=1, interval=0.02)
 
 
 class Clock:
@@ -149,7 +150,9 @@ class World:
                     "notifier": self.events,
                     "host": host,
                     "types": action_types(),
-                    "patience": Patiences(migration=SOON, power=SOON, stop=SOON, volume=SOON),
+                    "patience": Patiences(
+                        migration=SOON, power=SOON, stop=SOON, volume=SOON, graph=ONCE
+                    ),
                     **means,
                 }
             ),

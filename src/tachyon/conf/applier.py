@@ -56,6 +56,14 @@ OPTIONS = (
     cfg.FloatOpt("stop_interval", default=10.0, min=0.01, help="Seconds between two questions."),
     cfg.IntOpt("volume_max_retries", default=360, min=1, help="The same of a volume that moves."),
     cfg.FloatOpt("volume_interval", default=10.0, min=0.01, help="Seconds between two questions."),
+    cfg.IntOpt(
+        "graph_max_retries",
+        default=15,
+        min=1,
+        help="How often a migration is judged again by the graph that refuses it: the graph hears "
+        "of what has just ended a little later than the cloud.",
+    ),
+    cfg.FloatOpt("graph_interval", default=1.0, min=0.01, help="Seconds between two judgements."),
     cfg.FloatOpt(
         "shutdown_timeout",
         default=30.0,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tachyon.control.applier.actions import Patience, Patiences
 from tachyon.control.applier.actions.base import Action
 from tachyon.control.applier.model import Model
 from tachyon.graph.client import GraphClient
@@ -62,6 +63,32 @@ def test_a_destination_without_room_is_refused_with_the_reason(
     (message,) = run.messages  # type: ignore[attr-defined]
     assert message == "Action failed in pre_condition: c: VCPU: 2 available, 4 required"
     assert graph.consumer(VM).allocations == {"a": {"VCPU": 4}}
+
+
+def test_room_that_the_graph_hears_of_later_is_waited_for(world: World, graph: GraphClient) -> None:
+    """Nova's notification of what has ended is read after its end."""
+    plan = world.plan([(*move("c"), ())])
+    patient = Patiences(graph=Patience(times=400, interval=0.02))
+    applier = world.applier(types={"migrate": Done}, model=Model(graph), patience=patient)
+    applier.look()
+    assert not applier.join(0.3)
+    assert world.states(plan) == ["PENDING"]
+    graph.put_provider(host("c", 8))
+    settle(applier)
+    assert world.states(plan) == ["SUCCEEDED"]
+
+
+def test_a_plan_is_cancelled_while_it_waits_for_room(world: World, graph: GraphClient) -> None:
+    plan = world.plan([(*move("c"), ())])
+    patient = Patiences(graph=Patience(times=400, interval=0.05))
+    applier = world.applier(types={"migrate": Done}, model=Model(graph), patience=patient)
+    applier.look()
+    assert not applier.join(0.3)
+    world.objects.action_plans.transition(plan.uuid, "CANCELLING", by_user=True)
+    applier.cancel_action_plan(action_plan_uuid=plan.uuid)
+    settle(applier)
+    assert world.states(plan) == ["CANCELLED"]
+    assert world.objects.action_plans.get(plan.uuid).state == "CANCELLED"
 
 
 def test_a_destination_that_went_out_of_service_is_refused(

@@ -68,7 +68,7 @@ def _patiences(group: cfg.ConfigOpts.GroupAttr) -> Patiences:
     def patience(name: str) -> Patience:
         return Patience(times=group[f"{name}_max_retries"], interval=group[f"{name}_interval"])
 
-    names = ("migration", "power", "stop", "volume")
+    names = ("migration", "power", "stop", "volume", "graph")
     return Patiences(**{name: patience(name) for name in names})
 
 

@@ -44,6 +44,7 @@ class Patiences(Struct, frozen=True, kw_only=True):
     power: Patience = Patience(times=60, interval=10.0)
     stop: Patience = Patience(times=8, interval=10.0)
     volume: Patience = Patience(times=360, interval=10.0)
+    graph: Patience = Patience(times=15, interval=1.0)
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
