@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tachyon.graph.entities import HostAggregate
 from tachyon.graph.mutations import PutHostAggregate
 from tachyon.graph.store import open_store
 from tachyon.graph.store.sql import database
-from tachyon.graph.store.sql.database import Database
+from tachyon.graph.store.sql.database import Database, Transaction
 
 from .cluster import host, put
 
@@ -97,3 +99,26 @@ def test_urls_of_no_known_store_are_refused(url: str) -> None:
     """Only the drivers that the store is written for are taken."""
     with pytest.raises(ConfigurationError):
         open_store(url)
+
+
+def test_a_database_in_memory_is_not_closed_in_the_middle_of_a_transaction() -> None:
+    opened = Database("sqlite://")
+    begun, go_on, closed = (threading.Event() for _ in range(3))
+
+    def read(transaction: Transaction) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        assert transaction.row("SELECT 1") == (1,)
+
+    def close() -> None:
+        opened.close()
+        closed.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(opened.read, read)
+        assert begun.wait(10)
+        closing = pool.submit(close)
+        assert not closed.wait(0.2)
+        go_on.set()
+        reading.result(10)
+        closing.result(10)

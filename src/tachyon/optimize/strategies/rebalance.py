@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tachyon.errors import Conflict, InvalidInput
+from tachyon.errors import InvalidInput
 from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
@@ -30,6 +31,7 @@ from tachyon.optimize.strategies.options import migration_limit, minimum_gain, p
 from tachyon.optimize.strategies.rebalance_problem import ANY, Problem, terms
 from tachyon.optimize.strategies.rebalance_search import Search
 from tachyon.optimize.strategies.rebalance_state import State
+from tachyon.optimize.strategies.rebalance_way import Way
 
 if TYPE_CHECKING:
     from tachyon.optimize.strategies.rebalance_islands import Islands
@@ -41,6 +43,8 @@ _NAME = {"type": "string", "minLength": 1}
 
 #: Without weights, the load cost of a host that is wholly beyond its safety capacity.
 _WHOLE_HOST = 1000.0
+#: Share of the time that is kept for what the compiled search finds and no moves lead to.
+_KEPT = 0.2
 
 
 class Rebalance(Strategy):
@@ -196,18 +200,49 @@ class Rebalance(Strategy):
             context.step(int(min(self.clock() - began, limit)), int(limit), "searching")
             return max(0.0, 1.0 - (self.clock() - began) / limit)
 
-        search: Search | Islands
-        if compiled is None:
-            search = Search(problem, context.rng, left)
-        else:
-            search = compiled.Islands(problem, context.rng, left, self.parameters["threads"])
-        before = search.state.cost
-        search.run()
-        self.found(statement.rows, statement.hosts[search.best])
-        after = _record(session, statement, search.best)
-        context.facts |= {"cost_before": before, "cost_after": after, "steps": search.steps}
-        context.facts["cost_found"] = search.best_cost
+        before = found = State(problem).cost
+        reached: list[tuple[float, list[Step]]] = []
+        steps = 0
+        for search in _searches(compiled, problem, context, left, self.parameters["threads"]):
+            search.run()
+            steps += search.steps
+            if search.best_cost < found:
+                found = search.best_cost
+                self.found(statement.rows, statement.hosts[search.best])
+            reached.append(_reached(session, statement, search.best, left))
+            if reached[-1][0] <= found:
+                break
+        after, way = min(reached, key=lambda one: one[0])
+        uuid = session.view.providers.uuid
+        for row, target in way:
+            name = session.state.consumer_uuid(row)
+            session.record(Move(consumer_uuid=name, to_provider=uuid[target]))
+        context.facts |= {"cost_before": before, "cost_after": after, "cost_found": found}
+        context.facts["steps"] = steps
         context.facts["search"] = "numpy" if compiled is None else "compiled"
+
+
+def _searches(
+    compiled: ModuleType | None,
+    problem: Problem,
+    context: Context,
+    left: Callable[[], float],
+    threads: int,
+) -> Iterator[Search | Islands]:
+    """Yield a search, and another one for the case that not all can be reached of the first's.
+
+    What the compiled search finds stands so close that some of it may be out of reach. The steps of
+    the one in numpy are few and small; it has the rest of the time.
+    """
+    if compiled is None:
+        yield Search(problem, context.rng, left)
+        return
+    share = 1.0 - _KEPT
+    yield compiled.Islands(
+        problem, context.rng, lambda: max(0.0, (left() - _KEPT) / share), threads
+    )
+    if (rest := left()) > 0:
+        yield Search(problem, context.rng, lambda: left() / rest)
 
 
 def _compiled() -> ModuleType | None:
@@ -367,118 +402,32 @@ class _Statement:
         return service, most, spread, depends
 
 
-def _record(session: Session, statement: _Statement, best: I64) -> float:
-    """Record moves that lead to a placement, or to a cheaper one than the first on the way to it.
-
-    Where no order of all moves finds room at each step, as many are made as find room and keep
-    spread and dependencies at each step. Returns the cost of what was recorded.
-    """
+def _reached(
+    session: Session, statement: _Statement, best: I64, left: Callable[[], float]
+) -> tuple[float, list[Step]]:
+    """Return how a placement is reached, or the cheapest one on the way to it, and its cost."""
     problem = statement.problem
     away = np.flatnonzero(best != problem.start)
     wanted = [(int(statement.rows[i]), int(statement.hosts[best[i]])) for i in away.tolist()]
     steps = order_moves(session.fork(), wanted, {}, set())
-    if steps is None:
-        steps = _Way(session.fork(), statement).go(away, best)
-    uuid = session.view.providers.uuid
+    if steps is not None:
+        return _cost_after(statement, steps), steps
+    found = []
+    for strict in (False, True):
+        way = Way(session.fork(), problem, statement.rows, statement.hosts, strict=strict)
+        steps = way.to(best, partial(_later, left, max(left() - _KEPT / 4, 0.0)))
+        found.append((_cost_after(statement, steps), steps))
+    return min(found, key=lambda one: one[0])
+
+
+def _later(left: Callable[[], float], share: float) -> bool:
+    """Tell whether no more than a share of the time is left."""
+    return left() <= share
+
+
+def _cost_after(statement: _Statement, steps: Sequence[Step]) -> float:
+    homes = statement.problem.start.copy()
+    at = {row: k for k, row in enumerate(statement.rows.tolist())}
     for row, target in steps:
-        session.record(
-            Move(consumer_uuid=session.state.consumer_uuid(row), to_provider=uuid[target])
-        )
-    homes = statement._at[session.homes()[statement.rows].astype(np.int64)]
-    return State(problem, homes).cost
-
-
-class _Way:
-    """Makes moves one by one, each as soon as it finds room and breaks no rule."""
-
-    def __init__(self, replay: Session, statement: _Statement) -> None:
-        self._replay = replay
-        self._statement = statement
-        self._state = State(statement.problem)
-        self._steps: list[Step] = []
-        self._detoured: set[int] = set()
-        #: M × R; capacity, or what stood there at the start.
-        self._most = np.maximum(statement.problem.capacity, self._state.held)
-        services, first = np.unique(statement.problem.service, return_index=True)
-        #: By service the first of its instances.
-        self._first = dict(zip(services.tolist(), first.tolist(), strict=True))
-
-    def go(self, away: I64, best: I64) -> list[Step]:
-        """Return the steps to the cheapest placement on the way.
-
-        Args:
-            away: instances that the placement has moved.
-            best: N; the placement.
-        """
-        cheapest, cost = 0, self._state.cost
-        waiting = away.tolist()
-        while waiting:
-            stuck = []
-            for instance in waiting:
-                if not self._make(instance, int(best[instance])):
-                    stuck.append(instance)
-                elif self._state.cost < cost:
-                    cheapest, cost = len(self._steps), self._state.cost
-            if len(stuck) == len(waiting) and not self._detour(stuck, best):
-                break
-            waiting = stuck
-        return self._steps[:cheapest]
-
-    def _detour(self, waiting: list[int], best: I64) -> bool:
-        """Send a waiting instance, the smallest that others wait for, through a third host."""
-        state, problem = self._state, self._statement.problem
-        hosts = np.unique(best[waiting])
-        rows = np.array([i for i in waiting if i not in self._detoured], np.int64)
-        rows = rows[np.isin(state.place[rows], hosts)]
-        size = (problem.need[rows] / np.maximum(problem.need.mean(axis=0), 1e-9)).max(axis=1)
-        for instance in rows[np.argsort(size, kind="stable")].tolist():
-            change = state.shifts(np.array([instance]))[0]
-            change[best[instance]] = np.inf
-            # Where nobody waits for room, the detour blocks nothing.
-            change[hosts] += 2.0 * abs(state.cost)
-            host = int(np.argmin(change))
-            if change[host] < np.inf and self._make(instance, host):
-                self._detoured.add(instance)
-                return True
-        return False
-
-    def _make(self, instance: int, host: int) -> bool:
-        """Make a move if it is possible now."""
-        one, home = np.array([instance]), self._state.place[instance]
-        affected = self._affected(instance)
-        before = self._state.broken(affected)
-        self._state.move(one, np.array([host]))
-        if self._fits(instance, host) and not (self._state.broken(affected) & ~before).any():
-            replay, statement = self._replay, self._statement
-            row, target = int(statement.rows[instance]), int(statement.hosts[host])
-            move = Move(
-                consumer_uuid=replay.state.consumer_uuid(row),
-                to_provider=replay.view.providers.uuid[target],
-            )
-            try:
-                replay.record(move)
-            except Conflict:
-                pass
-            else:
-                self._steps.append((row, target))
-                return True
-        self._state.move(one, np.array([home]))
-        return False
-
-    def _fits(self, instance: int, host: int) -> bool:
-        """Tell whether a host that an instance came to keeps capacity and members of its service.
-
-        Transient resources of those that have left it count, which recording knows nothing of.
-        """
-        state, problem = self._state, self._statement.problem
-        service = problem.service[instance]
-        if state.members[service, host] > problem.most[service]:
-            return False
-        return bool((state.held[host] <= self._most[host]).all())
-
-    def _affected(self, instance: int) -> I64:
-        """Return one instance of each service whose rules the move may break."""
-        state, problem = self._state, self._statement.problem
-        service = int(problem.service[instance])
-        services = {service, *state.needed_by[service]}
-        return np.array([self._first[s] for s in services if s in self._first], np.int64)
+        homes[at[row]] = statement._at[target]
+    return State(statement.problem, homes).cost

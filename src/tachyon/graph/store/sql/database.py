@@ -121,7 +121,10 @@ class Database:
 
     def close(self) -> None:
         """Release every connection."""
-        self._engine.dispose()
+        # All threads share the one connection of a database in memory, which must not go from
+        # under a statement that another one is at.
+        with self._turns(self._in_memory):
+            self._engine.dispose()
 
     def read(self, work: Callable[[Transaction], Result]) -> Result:
         """Run queries that all see the same committed state."""

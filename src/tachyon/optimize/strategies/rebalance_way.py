@@ -1,0 +1,196 @@
+"""Bring a placement about move by move where no order of all its net moves finds room.
+
+Each move is made as soon as its destination has room, and, in the strict way, no rule breaks. Where
+moves wait for each other in a circle, one of those that wait goes through a third host, or somebody
+on a destination steps aside and comes back. What cannot be reached at all is left out: the cheapest
+placement that was met and keeps all rules counts. Which way gets further is not known before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from tachyon.errors import Conflict
+from tachyon.graph.deltas import Move
+from tachyon.graph.simulation import Session
+from tachyon.graph.view.columns import F64, I64, Bool
+from tachyon.optimize.planners.ordering import Step
+from tachyon.optimize.strategies.rebalance_problem import Problem
+from tachyon.optimize.strategies.rebalance_state import State
+
+#: How many of those on a full host are asked to step aside, the smallest first.
+_ASKED = 20
+#: How often it is judged where we are, on a way on which rules may be broken.
+_LOOKS = 200
+#: How often one instance may be sent to a host that is not its destination.
+_DETOURS = 2
+
+
+class Way:
+    """Makes moves one by one.
+
+    Args:
+        replay: an empty session on the state before the plan; it is changed.
+        problem: whose start that state is.
+        rows: N; the view's rows of its instances.
+        hosts: M; the view's rows of its hosts.
+        strict: whether rules hold at each step, or only at its end.
+    """
+
+    def __init__(
+        self, replay: Session, problem: Problem, rows: I64, hosts: I64, *, strict: bool
+    ) -> None:
+        self._replay, self._problem, self._strict = replay, problem, strict
+        self._rows: list[int] = rows.tolist()
+        self._hosts: list[int] = hosts.tolist()
+        self._state = State(problem)
+        self._steps: list[Step] = []
+        self._cheapest, self._cost = 0, self._state.cost
+        self._stride = 1
+        #: M × R; capacity, or what stood there at the start.
+        self._most: F64 = np.maximum(problem.capacity, self._state.held)
+        self._detours = np.zeros(problem.instances, np.int64)
+        self._size: F64 = (problem.need / np.maximum(problem.need.mean(axis=0), 1e-9)).max(axis=1)
+        self._queue: deque[int] = deque()
+        #: Who waits for room, by destination, and who waits for a rule.
+        self._waiting: dict[int, list[int]] = {}
+        self._ruled: list[int] = []
+        services, first = np.unique(problem.service, return_index=True)
+        #: By service the first of its instances.
+        self._first = dict(zip(services.tolist(), first.tolist(), strict=True))
+
+    def to(self, best: I64, over: Callable[[], bool] = lambda: False) -> list[Step]:
+        """Return the steps to the cheapest placement on the way to a placement (N).
+
+        Args:
+            best: the placement.
+            over: tells when no more ways around are to be looked for.
+        """
+        away = np.flatnonzero(best != self._problem.start).tolist()
+        self._queue.extend(away)
+        self._stride = 1 if self._strict else max(1, len(away) // _LOOKS)
+        made = -1
+        while True:
+            while self._queue:
+                self._go(self._queue.popleft(), best)
+            self._note()
+            if self._ruled and len(self._steps) > made:
+                made = len(self._steps)
+                self._queue.extend(self._ruled)
+                self._ruled.clear()
+            elif not self._waiting or over() or not (self._detour(best) or self._step_aside(best)):
+                return self._steps[: self._cheapest]
+
+    def _note(self) -> None:
+        """Keep where we are, if it is cheaper than all before and keeps all rules."""
+        state, most = self._state, self._problem.moves_max
+        if state.cost < self._cost and not 0 <= most < state.moved and self._keeps_all():
+            self._cheapest, self._cost = len(self._steps), state.cost
+
+    def _go(self, instance: int, best: I64) -> None:
+        target = int(best[instance])
+        source = int(self._state.place[instance])
+        if source == target:
+            return
+        done = self._make(instance, target)
+        if done:
+            self._queue.extendleft(reversed(self._waiting.pop(source, [])))
+        elif done is None:
+            self._waiting.setdefault(target, []).append(instance)
+        else:
+            self._ruled.append(instance)
+
+    def _detour(self, best: I64) -> bool:
+        """Send a waiting instance, the smallest that others wait for, through a third host."""
+        waiting = np.array([i for some in self._waiting.values() for i in some], np.int64)
+        known = self._detours[waiting] < _DETOURS
+        rows = waiting[known & np.isin(self._state.place[waiting], list(self._waiting))]
+        return any(
+            self._send(instance, int(best[instance]))
+            for instance in rows[np.argsort(self._size[rows], kind="stable")].tolist()
+        )
+
+    def _step_aside(self, best: I64) -> bool:
+        """Send somebody away from a destination who leaves enough room for one that waits."""
+        state, problem = self._state, self._problem
+        for target, waiting in list(self._waiting.items()):
+            standing = np.flatnonzero((state.place == target) & problem.movable)
+            standing = standing[self._detours[standing] < _DETOURS]
+            # Leaving the start gives back no transient resource.
+            freed = problem.need[standing] * (
+                ~problem.transient | (problem.start[standing] != target)[:, None]
+            )
+            for instance in sorted(waiting, key=lambda i: float(self._size[i])):
+                lack = state.held[target] + problem.need[instance] - self._most[target]
+                enough: Bool = (freed >= lack).all(axis=1)
+                asked = standing[enough]
+                asked = asked[np.argsort(self._size[asked], kind="stable")][:_ASKED]
+                for one in asked.tolist():
+                    if self._send(one, int(best[one])):
+                        # Whoever waits comes first, then whoever stepped aside comes back.
+                        self._queue.append(one)
+                        return True
+        return False
+
+    def _send(self, instance: int, but: int) -> bool:
+        """Move an instance to the cheapest host that is not its destination."""
+        source = int(self._state.place[instance])
+        change = self._state.shifts(np.array([instance]))[0]
+        change[but] = np.inf
+        # Where nobody waits for room, it is in nobody's way.
+        change[list(self._waiting)] += 2.0 * abs(self._state.cost)
+        host = int(np.argmin(change))
+        if change[host] == np.inf or not self._make(instance, host):
+            return False
+        self._detours[instance] += 1
+        self._queue.extendleft(reversed(self._waiting.pop(source, [])))
+        return True
+
+    def _make(self, instance: int, host: int) -> bool | None:
+        """Make a move if it is possible now; None: there is no room, False: a rule breaks."""
+        state, problem, replay = self._state, self._problem, self._replay
+        one, home = np.array([instance]), np.array([state.place[instance]])
+        affected = self._affected(instance)
+        before = state.broken(affected)
+        state.move(one, np.array([host]))
+        service = problem.service[instance]
+        if self._strict and (
+            (state.held[host] > self._most[host]).any()
+            or state.members[service, host] > problem.most[service]
+        ):
+            state.move(one, home)
+            return None
+        if self._strict and (state.broken(affected) & ~before).any():
+            state.move(one, home)
+            return False
+        row, target = self._rows[instance], self._hosts[host]
+        move = Move(
+            consumer_uuid=replay.state.consumer_uuid(row),
+            to_provider=replay.view.providers.uuid[target],
+        )
+        try:
+            replay.record(move)
+        except Conflict:
+            state.move(one, home)
+            return None
+        self._steps.append((row, target))
+        if len(self._steps) % self._stride == 0:
+            self._note()
+        return True
+
+    def _keeps_all(self) -> bool:
+        state, problem = self._state, self._problem
+        if self._strict:
+            return True
+        if (state.held > self._most).any() or (state.members > problem.most[:, None]).any():
+            return False
+        return not state.broken(np.arange(problem.instances)).any()
+
+    def _affected(self, instance: int) -> I64:
+        """Return one instance of each service whose rules the move may break."""
+        service = int(self._problem.service[instance])
+        services = {service, *self._state.needed_by[service]}
+        return np.array([self._first[s] for s in services if s in self._first], np.int64)
