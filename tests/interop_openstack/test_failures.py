@@ -104,6 +104,8 @@ def test_what_happened_while_the_broker_was_away_is_found_by_the_next_synchronis
         until(lambda: act(real, server, "os-start"), "the server may be started")
         until(lambda: at_rest(real), "the server is started")
         until(lambda: all_up(graph), "the storage model is read again")
+        # Who missed the broker for too long is down until it reports again.
+        until(lambda: all_report(real), "all services report again", 300.0)
         assert disagreements(graph, real) == []
 
 
@@ -113,6 +115,11 @@ def traits(graph: GraphClient) -> tuple[str, ...]:
 
 def all_up(graph: GraphClient) -> bool:
     return all(account.state == "up" for account in graph.providers(type="collector"))
+
+
+def all_report(cloud: Connection) -> bool:
+    services = [*queries.compute_services(cloud), *queries.volume_services(cloud)]
+    return all(service["state"] == "up" for service in services)
 
 
 def tag_provider(cloud: Connection) -> None:
