@@ -54,8 +54,8 @@ class Traces(Datasource):
 
     @classmethod
     def open(cls, names: Mapping[str, Any], surroundings: Surroundings) -> Traces:
-        """There are no options to open it by."""
-        raise NotImplementedError
+        """Raise `TypeError`: the simulation makes it, and no configuration names it."""
+        raise TypeError("traces are made by the simulation, not opened by options")
 
     @property
     def now(self) -> float:

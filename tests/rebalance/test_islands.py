@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tachyon.graph.simulation import Session
 from tachyon.optimize.strategies import rebalance
+from tachyon.optimize.strategies import rebalance_islands as islands
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.rebalance import Rebalance
 from tachyon.optimize.strategies.rebalance_problem import Problem
@@ -18,8 +19,6 @@ from tachyon.optimize.strategies.rebalance_state import State
 from tests.optimize.checker import Replay
 from tests.optimize.clusters import actions, cluster, run, view_of
 from tests.rebalance.test_state import iter_left, naive_cost, naive_problems, problem
-
-islands = pytest.importorskip("tachyon.optimize.strategies.rebalance_islands")
 
 
 def search(p: Problem, seed: int, threads: int = 2):  # type: ignore[no-untyped-def]

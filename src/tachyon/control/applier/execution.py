@@ -219,8 +219,13 @@ class Execution:
         try:
             doing = self._load(action)
             doing.pre_condition()
-            if not action.outputs:
-                self._judge(action, doing)
+            if self.means.model is not None and not action.outputs:
+                self.means.model.judge(
+                    action.action_type,
+                    action.input_parameters,
+                    self.means.patience.graph,
+                    doing.surroundings.wait,
+                )
         except Interrupted:
             # It stays PENDING: for whoever ends the plan, or takes it over.
             return
@@ -247,24 +252,6 @@ class Execution:
             self._fail_action(action.uuid, part, error)
             return
         self._end(action)
-
-    def _judge(self, action: ActionRecord, doing: Action) -> None:
-        """Let the graph judge an action, again if it refuses: it may be behind the cloud.
-
-        What a migration held on its source, for one, leaves the graph when Nova's notification of
-        the end has been read, which is after the end.
-        """
-        model, patience = self.means.model, self.means.patience.graph
-        if model is None:
-            return
-        for _ in range(patience.times):
-            try:
-                model.check(action.action_type, action.input_parameters)
-            except ActionFailed:
-                doing.surroundings.wait(patience.interval)
-            else:
-                return
-        model.check(action.action_type, action.input_parameters)
 
     def _begin(self, action: ActionRecord) -> ActionRecord:
         """Bring an action from PENDING to ONGOING, if the plan is still ours."""

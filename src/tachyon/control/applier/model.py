@@ -8,8 +8,10 @@ the graph at once, for the next action is judged by it before any synchronisatio
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from tachyon.control.applier.actions.base import Patience
 from tachyon.errors import ActionFailed, Conflict, ConsumerNotFound, TachyonError
 from tachyon.graph.deltas import Move
 from tachyon.graph.mutations import AnyMutation, PatchConsumer, PatchProvider
@@ -34,6 +36,30 @@ class Model:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+
+    def judge(
+        self,
+        action_type: str,
+        parameters: dict[str, Any],
+        patience: Patience,
+        wait: Callable[[float], None],
+    ) -> None:
+        """Check an action, again if it is refused: the graph may be behind the cloud.
+
+        What a migration held on its source, for one, leaves the graph when Nova's notification of
+        the end has been read, which is after the end.
+
+        Raises:
+            ActionFailed: it was refused to the last; see `check`.
+        """
+        for _ in range(patience.times):
+            try:
+                self.check(action_type, parameters)
+            except ActionFailed:
+                wait(patience.interval)
+            else:
+                return
+        self.check(action_type, parameters)
 
     def check(self, action_type: str, parameters: dict[str, Any]) -> None:
         """Refuse a migration whose destination is no longer one.
