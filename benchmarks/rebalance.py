@@ -17,10 +17,10 @@ from tachyon.graph.importers.roadef2012 import read_roadef2012
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import build, snapshot_of
 from tachyon.graph.view.columns import I64
+from tachyon.optimize.reassignment.challenge import challenge_parameters
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.rebalance import Rebalance
-from tachyon.optimize.strategies.rebalance_challenge import challenge_parameters
-from tests.rebalance.challenge import Instance
+from tests.reassignment.challenge import Instance
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "roadef2012"
 

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tachyon.graph.simulation import Session
+from tachyon.optimize.reassignment import islands
+from tachyon.optimize.reassignment.problem import Problem
+from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.strategies import rebalance
-from tachyon.optimize.strategies import rebalance_islands as islands
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.rebalance import Rebalance
-from tachyon.optimize.strategies.rebalance_problem import Problem
-from tachyon.optimize.strategies.rebalance_state import State
 from tests.optimize.checker import Replay
 from tests.optimize.clusters import actions, cluster, run, view_of
-from tests.rebalance.test_state import iter_left, naive_cost, naive_problems, problem
+from tests.reassignment.test_state import iter_left, naive_cost, naive_problems, problem
 
 
 def search(p: Problem, seed: int, threads: int = 2):  # type: ignore[no-untyped-def]
@@ -109,8 +109,8 @@ def test_without_a_place_for_what_is_compiled_the_strategy_searches_with_numpy(
 
 
 def test_without_numba_the_strategy_searches_with_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("numba", "tachyon.optimize.strategies.rebalance_islands",
-                 "tachyon.optimize.strategies.rebalance_kernel"):  # fmt: skip
+    for name in ("numba", "tachyon.optimize.reassignment.islands",
+                 "tachyon.optimize.reassignment.kernel"):  # fmt: skip
         monkeypatch.delitem(importlib.sys.modules, name, raising=False)
     monkeypatch.setitem(importlib.sys.modules, "numba", None)
     assert rebalance._compiled() is None

@@ -2,7 +2,7 @@
 
 A `Live` assignment of `Tables` is annealed by `anneal` at a few million judged changes a second and
 thread; it holds no lock of the interpreter, so several run at once. The figures are those of
-`rebalance_state.py`, which makes the arrays and checks them in tests. Needs numba (the extra
+`state.py`, which makes the arrays and checks them in tests. Needs numba (the extra
 `search`); what is compiled is kept beside this file, or where `NUMBA_CACHE_DIR` says.
 """
 

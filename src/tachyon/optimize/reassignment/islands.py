@@ -21,9 +21,9 @@ import numpy as np
 from msgspec import Struct
 
 from tachyon.graph.view.columns import F64, I32, I64
-from tachyon.optimize.strategies.rebalance_kernel import Live, Tables, anneal
-from tachyon.optimize.strategies.rebalance_problem import Problem, scarce
-from tachyon.optimize.strategies.rebalance_state import State
+from tachyon.optimize.reassignment.kernel import Live, Tables, anneal
+from tachyon.optimize.reassignment.problem import Problem, scarce
+from tachyon.optimize.reassignment.state import State
 
 #: Changes that an island judges in a round: some 5 ms.
 ROUND = 10_000

@@ -1,6 +1,6 @@
 """Simulated annealing on a `State` until the time is over, in steps of many changes at once.
 
-The search for where `rebalance_islands.py` cannot run: all of it is numpy.
+The search for where `islands.py` cannot run: all of it is numpy.
 
 A step judges thousands of shifts or swaps of instances drawn at random and makes the best ones that
 share no host and no service, as far as Metropolis' rule accepts them (Metropolis and others, 1953;
@@ -20,8 +20,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tachyon.graph.view.columns import F64, I64
-from tachyon.optimize.strategies.rebalance_problem import Problem, scarce
-from tachyon.optimize.strategies.rebalance_state import State
+from tachyon.optimize.reassignment.problem import Problem, scarce
+from tachyon.optimize.reassignment.state import State
 
 #: Cells (instances × hosts) that are judged at once for shifts, and pairs for swaps.
 SHIFT_CELLS = 8_000

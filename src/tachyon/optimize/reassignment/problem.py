@@ -2,9 +2,8 @@
 
 The model is that of the machine reassignment problem (ROADEF/EURO challenge 2012), of which the
 placement of instances on compute hosts is a case: hosts are machines, instances processes, server
-groups services, availability zones locations, host aggregates neighbourhoods. Made by
-`rebalance.py` from a session, searched by `rebalance_islands.py` or `rebalance_search.py` on a
-`rebalance_state.py`.
+groups services, availability zones locations, host aggregates neighbourhoods. Made
+from a session by the strategy `rebalance`, searched by `islands.py` or `search.py`.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, I64, Bool
 from tachyon.optimize.planners.ordering import Step
-from tachyon.optimize.strategies.rebalance_problem import Problem
-from tachyon.optimize.strategies.rebalance_state import State
+from tachyon.optimize.reassignment.problem import Problem
+from tachyon.optimize.reassignment.state import State
 
 #: How many of those on a full host are asked to step aside, the smallest first.
 _ASKED = 20

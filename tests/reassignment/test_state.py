@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tachyon.optimize.strategies.rebalance_problem import ANY, Problem, terms
-from tachyon.optimize.strategies.rebalance_search import Search
-from tachyon.optimize.strategies.rebalance_state import State
+from tachyon.optimize.reassignment.problem import ANY, Problem, terms
+from tachyon.optimize.reassignment.search import Search
+from tachyon.optimize.reassignment.state import State
 
 
 def problem(seed: int, *, moves_max: int = -1) -> Problem:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tachyon.graph.view.columns import F64, I64, Bool
-from tachyon.optimize.strategies.rebalance_problem import Problem
+from tachyon.optimize.reassignment.problem import Problem
 
 
 class State:
