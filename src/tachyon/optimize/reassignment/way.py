@@ -1,9 +1,10 @@
 """Bring a placement about move by move where no order of all its net moves finds room.
 
-Each move is made as soon as its destination has room, and, in the strict way, no rule breaks. Where
-moves wait for each other in a circle, one of those that wait goes through a third host, or somebody
-on a destination steps aside and comes back. What cannot be reached at all is left out: the cheapest
-placement that was met and keeps all rules counts. Which way gets further is not known before.
+Each move is made as soon as its destination has room and holds nobody that the instance must stand
+apart from, and, in the strict way, no other rule breaks. Where moves wait for each other in a
+circle, one of those that wait goes through a third host, or somebody on a destination steps aside
+and comes back. What cannot be reached so is left out: the cheapest placement that was met and keeps
+all rules counts. Which way gets further is not known before.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tachyon.optimize.reassignment.state import State
 
 #: How many of those on a full host are asked to step aside, the smallest first.
 _ASKED = 20
-#: How often it is judged where we are, on a way on which rules may be broken.
+#: How often it is judged where we are, on a way on which some rules may be broken.
 _LOOKS = 200
 #: How often one instance may be sent to a host that is not its destination.
 _DETOURS = 2
@@ -37,7 +38,8 @@ class Way:
         problem: whose start that state is.
         rows: N; the view's rows of its instances.
         hosts: M; the view's rows of its hosts.
-        strict: whether rules hold at each step, or only at its end.
+        strict: whether spreads, dependencies and transient resources hold at each step, or only
+            at its end. Capacity and the most members of a service on a host always do.
     """
 
     def __init__(
@@ -157,10 +159,9 @@ class Way:
         before = state.broken(affected)
         state.move(one, np.array([host]))
         service = problem.service[instance]
-        if self._strict and (
-            (state.held[host] > self._most[host]).any()
-            or state.members[service, host] > problem.most[service]
-        ):
+        full = self._strict and (state.held[host] > self._most[host]).any()
+        # Of the rules this is Nova's, which it holds each migration to.
+        if full or state.members[service, host] > problem.most[service]:
             state.move(one, home)
             return None
         if self._strict and (state.broken(affected) & ~before).any():
@@ -185,7 +186,7 @@ class Way:
         state, problem = self._state, self._problem
         if self._strict:
             return True
-        if (state.held > self._most).any() or (state.members > problem.most[:, None]).any():
+        if (state.held > self._most).any():
             return False
         return not state.broken(np.arange(problem.instances)).any()
 
