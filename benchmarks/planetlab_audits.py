@@ -29,6 +29,7 @@ from tachyon.optimize.plugins import Plugins
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.forecasting import look_ahead
 from tachyon.optimize.strategies.measurements import Measurements
+from tests.oversight.watching import problems_of
 
 #: Whole hours since 1970 at which the day begins, in seconds; any will do.
 MIDNIGHT = 1_299_110_400.0
@@ -126,13 +127,16 @@ class Audits:
         self._traces.at = at
         view = build(snapshot_of(self._cluster))
         session = Session(view)
-        work_out(
+        outcome = work_out(
             session,
             self._goal,
             self._strategy,
             Context(measurements=self._measured(view)),
             self._planner,
         )
+        problems = problems_of(session, outcome.plan, self._strategy.limits(view))
+        if problems:
+            raise AssertionError(f"a plan breaks rules: {problems[:5]}")
         self._carry_out(session)
         return np.array([self._row[session.host(one.uuid) or ""] for one in self._machines])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,12 @@ def threshold(cluster: Cluster) -> float:
         if p.get("type") == "pool"
     ]
     return statistics.median(used)
+
+
+def like(pool: str, pools: Sequence[str]) -> str:
+    """Return the last pool of the same backend, where volumes may go with the type they have."""
+    backend = pool.partition("@")[2].partition("#")[0]
+    return [p for p in pools if p.partition("@")[2].partition("#")[0] == backend][-1]
 
 
 class Cinder:

@@ -71,7 +71,9 @@ def parameters(name: str, cluster: Cluster) -> dict[str, Any]:
         },
         "zone_migration": {
             "compute_nodes": [{"src_node": n} for n in names[: max(1, len(names) // 10)]],
-            "storage_pools": [{"src_pool": pools[0], "dst_pool": pools[-1]}] if pools else [],
+            "storage_pools": [
+                {"src_pool": pool, "dst_pool": stock_cinder.like(pool, pools)} for pool in pools[:1]
+            ],
             "parallel_total": _MANY,
             "parallel_per_node": _MANY,
             "parallel_per_pool": _MANY,

@@ -59,7 +59,7 @@ def cases(hosts: list[str], pools: list[str], full: float) -> dict[str, Case]:
     both = {"metrics": ["instance_cpu_usage", "instance_ram_usage"]}
     zone = {
         "compute_nodes": [{"src_node": n} for n in hosts[: max(1, len(hosts) // 10)]],
-        "storage_pools": [{"src_pool": pools[0], "dst_pool": pools[-1]}],
+        "storage_pools": [{"src_pool": pools[0], "dst_pool": stock_cinder.like(pools[0], pools)}],
         "with_attached_volume": True,
         "priority": {"compute": "vcpu_num", "storage": "size"},
     }
@@ -197,7 +197,10 @@ def run(
         .plan(session, context.proposals, strategy.limits(view), in_flight=strategy.in_flight())
     )
     types = [action.action_type for action in plan.actions]
-    return least, words(quality(view, metrics, homes), types, legality.of_plan(content, plan))
+    problems = legality.of_plan(content, plan)
+    if problems:
+        raise AssertionError(f"{name} breaks rules in {problems} actions of its plan")
+    return least, words(quality(view, metrics, homes), types, 0)
 
 
 def beside(

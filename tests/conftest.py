@@ -1,10 +1,19 @@
-"""What every test may use: the servers' fixtures and one way of drawing examples."""
+"""What every test may use: the servers' fixtures and one way of drawing examples.
+
+No plan of any test breaks a rule, but for those that say why: `tests.oversight`.
+"""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.oversight.site import sitecustomize
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -15,3 +24,38 @@ settings.register_profile(
 # The same examples on every run: a build must not fail by luck. Locally they are drawn anew.
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+_FOUND: list[str] = []
+_LEFT = tempfile.TemporaryDirectory(prefix="tachyon-plans-")
+
+
+def pytest_configure() -> None:
+    """Hear of every plan, of this process and of those that tests start."""
+    sitecustomize.install(_FOUND.append)
+    os.environ[sitecustomize.FOLDER] = _LEFT.name
+    folders = [str(Path(sitecustomize.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Let a test fail that has made a plan which breaks a rule, and does not say why."""
+    try:
+        yield
+    finally:
+        found = _problems()
+    marker = item.get_closest_marker("illegal_plan")
+    if marker is None:
+        assert not found, found
+    else:
+        assert found, f"no plan breaks a rule any more, though {marker.args[0]}"
+
+
+def _problems() -> list[str]:
+    """Return what is wrong with the plans since the last call."""
+    found = list(_FOUND)
+    _FOUND.clear()
+    for path in sorted(Path(_LEFT.name).iterdir()):
+        found.append(path.read_text())
+        path.unlink()
+    return found

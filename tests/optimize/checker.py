@@ -1,7 +1,7 @@
 """An independent checker of plans: replays the JSON of an audit on the entities it started from.
 
-It shares no code with sessions, strategies or planners: plain dictionaries, one action at a time,
-written from Placement's and Nova's rules. Slow, and meant to be obvious.
+It shares no code with sessions, strategies or planners; the rules stand beside it, written from
+Placement's, Nova's and Cinder's. One action at a time, slow, and meant to be obvious.
 
 `run` executes actions in their order, one by one. `explore` executes them as an applier may: what
 has no unfinished parent can start, in any order, and any number of them run side by side.
@@ -10,104 +10,21 @@ has no unfinished parent can start, in any order, and any number of them run sid
 from __future__ import annotations
 
 import random
-import re
 from collections import defaultdict
-from collections.abc import Collection
 from typing import Any
 
-from tachyon.graph.cluster_file import ClusterFile, MetricSeries
-from tachyon.graph.entities import Consumer, ResourceProvider
+from tests.optimize.placement_rules import State
+from tests.optimize.storage_rules import why_fixed
 
-LIVE = {"active", "paused"}
-#: Nova stops an active instance for a cold migration, and starts it again.
-COLD = {"stopped", "active"}
-HOSTS = {"compute", "pool", "baremetal"}
+RESIZED = {"active", "stopped"}
 
-
-def loads_of(series: MetricSeries, content: ClusterFile) -> dict[str, float]:
-    """Return the mean load of each consumer in the series' unit of capacity."""
-    held = {
-        c.uuid: sum(a.get(series.resource or "VCPU", 0) for a in c.allocations.values())
-        for c in content.cluster.consumers
-    }
-    loads = {}
-    for uuid, values in series.values.items():
-        known = [v for v in values if v is not None]
-        if known:
-            mean = sum(known) / len(known)
-            loads[uuid] = mean / 100 * held[uuid] if series.unit == "percent" else mean
-    return loads
+#: Actions that name a consumer, and those that name a provider; others name nothing.
+ABOUT_CONSUMERS = {"migrate", "volume_migrate", "stop", "resize"}
+ABOUT = {*ABOUT_CONSUMERS, "change_nova_service_state", "change_node_power_state"}
 
 
-class Replay:
-    """The state of a cluster while a plan runs; `problems` collects what must not happen."""
-
-    def __init__(
-        self,
-        content: ClusterFile,
-        limits: dict[str, float] | None = None,
-        untouchable: Collection[str] = (),
-    ) -> None:
-        """Start from a cluster.
-
-        Args:
-            content: the cluster.
-            limits: shares of capacity, by class or metric, that a migration may fill.
-            untouchable: uuids of what no action may be about, and of hosts that take nothing.
-        """
-        cluster = content.cluster
-        self.providers: dict[str, ResourceProvider] = {p.uuid: p for p in cluster.providers}
-        self.trees: dict[str, list[ResourceProvider]] = defaultdict(list)
-        for p in cluster.providers:
-            self.trees[self.root(p.uuid).uuid].append(p)
-        self.consumers: dict[str, Consumer] = {c.uuid: c for c in cluster.consumers}
-        self.flavors = {f.id: f for f in cluster.flavors}
-        self.groups = {g.uuid: g for g in cluster.server_groups}
-        self.aggregates = {a.name: a for a in cluster.host_aggregates}
-        self.allocations = {c.uuid: dict(c.allocations) for c in cluster.consumers}
-        self.status = {p.uuid: p.status for p in cluster.providers}
-        self.used: dict[tuple[str, str], int] = defaultdict(int)
-        for allocations in self.allocations.values():
-            self._account(allocations, 1)
-        self.limits = limits or {}
-        self.loads = {s.name: loads_of(s, content) for s in content.metrics}
-        self.capacity = {s.name: s.capacity for s in content.metrics}
-        self.load: dict[tuple[str, str], float] = defaultdict(float)
-        self.members: dict[str, set[str]] = defaultdict(set)
-        self.place = {}
-        for c in cluster.consumers:
-            self.place[c.uuid] = self.host_of(c.uuid)
-            if c.server_group:
-                self.members[c.server_group].add(c.uuid)
-            for name, loads in self.loads.items():
-                self.load[name, self.place[c.uuid] or ""] += loads.get(c.uuid, 0.0)
-        self.untouchable = frozenset(untouchable)
-        #: Where those are going that are on their way.
-        self.underway: dict[str, str] = {}
-        #: By server group, the hosts to which members are on their way.
-        self.arriving: dict[str, list[str]] = defaultdict(list)
-        self.moved: dict[str, int] = defaultdict(int)
-        self.disabled_here: set[str] = set()
-        self.problems: list[str] = []
-        self.most_running = 0
-
-    def _account(self, allocations: dict[str, dict[str, int]], sign: int) -> None:
-        for provider, resources in allocations.items():
-            for name, amount in resources.items():
-                self.used[provider, name] += sign * amount
-
-    def root(self, uuid: str) -> ResourceProvider:
-        provider = self.providers[uuid]
-        while provider.type not in HOSTS and provider.parent_uuid is not None:
-            provider = self.providers[provider.parent_uuid]
-        return provider
-
-    def host_of(self, consumer: str) -> str | None:
-        hosts = {self.root(p).uuid for p in self.allocations[consumer]}
-        found = sorted(h for h in hosts if self.providers[h].type in HOSTS)
-        if len(found) > 1:
-            raise AssertionError(f"{consumer} stands on {found}")
-        return found[0] if found else (sorted(hosts)[0] if hosts else None)
+class Replay(State):
+    """A cluster on which a plan is executed; `problems` collects what must not happen."""
 
     def run(self, actions: list[dict[str, Any]]) -> Replay:
         self._check_graph(actions)
@@ -163,25 +80,33 @@ class Replay:
 
     def _begin(self, number: int, action: dict[str, Any]) -> None:
         before = len(self.problems)
+        kind, uuid = action["action_type"], action["resource_id"]
         if action["movement"] is not None:
             self._depart(action)
-        elif action["action_type"] == "migrate":
+        elif kind not in ABOUT:
+            pass
+        elif uuid not in (self.consumers if kind in ABOUT_CONSUMERS else self.providers):
+            self._bad(f"there is no {uuid}")
+        elif kind == "migrate":
             self._schedule(action)
-        elif action["action_type"] == "stop":
-            self._check_untouchable(self.consumers[action["resource_id"]])
-        elif action["action_type"] == "change_nova_service_state":
+        elif kind == "stop":
+            self._check_untouchable(self.consumers[uuid])
+        elif kind == "change_nova_service_state":
             self._service(action)
-        elif action["action_type"] == "resize":
-            self._bad("resizes are not replayed")
+        elif kind == "change_node_power_state":
+            self._switch(action)
+        elif kind == "volume_migrate":
+            self._retype(action)
+        elif kind == "resize":
+            self._grow(action)
         for at in range(before, len(self.problems)):
             self.problems[at] = f"action {number}: {self.problems[at]}"
 
     def _end(self, action: dict[str, Any]) -> None:
         if action["movement"] is not None:
             self._arrive(action)
-
-    def _bad(self, text: str) -> None:
-        self.problems.append(text)
+        elif action["action_type"] == "resize":
+            self._shrink(action)
 
     def _service(self, action: dict[str, Any]) -> None:
         host = self.providers[action["resource_id"]]
@@ -196,6 +121,87 @@ class Replay:
         self.status[host.uuid] = state
         if state == "disabled":
             self.disabled_here.add(host.uuid)
+
+    def _switch(self, action: dict[str, Any]) -> None:
+        """A node goes on or off; never off under an instance."""
+        node = self.providers[action["resource_id"]]
+        state = action["input_parameters"]["state"]
+        if (self.power[node.uuid] or "").removeprefix("power ") == state:
+            self._bad(f"{node.name} is {state} already")
+        self.power[node.uuid] = f"power {state}"
+        named = node.extra.get("compute_node_id", node.uuid)
+        hosts = {p.uuid for p in self.providers.values() if named in (p.uuid, p.name)}
+        standing = [c for c, place in self.place.items() if place in hosts]
+        standing += [c for c, target in self.underway.items() if target in hosts]
+        if state == "off" and standing:
+            self._bad(f"{node.name} is switched off under {standing[:3]}")
+
+    def _retype(self, action: dict[str, Any]) -> None:
+        """A volume gets another type; Cinder's scheduler takes it to a pool that offers it."""
+        volume = self.consumers[action["resource_id"]]
+        given, pools = action["input_parameters"], self.pools
+        wanted = given.get("destination_type")
+        if given["migration_type"] != "retype" or wanted is None:
+            self._bad(f"{volume.uuid} has a destination, but no movement")
+            return
+        self._check_untouchable(volume)
+        for problem in why_fixed(volume, self.states):
+            self._bad(problem)
+        if wanted == self.kinds[volume.uuid]:
+            self._bad(f"volume {volume.uuid} is {wanted} already")
+        served = {t for p in self.providers.values() for t in p.extra.get("volume_types", ())}
+        if wanted not in served and wanted not in pools.types:
+            self._bad(f"there is no volume type {wanted}")
+        self.kinds[volume.uuid] = wanted
+        source = self.place[volume.uuid]
+        if source is not None and pools.offers(self.providers[source], wanted):
+            return
+        size = sum(held.get("DISK_GB", 0) for held in self.allocations[volume.uuid].values())
+        offering = [
+            p for p in pools.pools if pools.offers(p, wanted) and not pools.out_of_service(p)
+        ]
+        # The scheduler's weigher: the most room.
+        target = max(offering, key=pools.room, default=None)
+        if target is None or pools.room(target) < size:
+            self._bad(f"no pool that offers {wanted} has room for {volume.uuid}")
+            return
+        pools.arrive(size, target.uuid)
+        if source is not None:
+            pools.leave(size, source)
+        self._account(self.allocations[volume.uuid], -1)
+        self.allocations[volume.uuid] = {target.uuid: {"DISK_GB": size}}
+        self._account(self.allocations[volume.uuid], 1)
+        self.place[volume.uuid] = target.uuid
+
+    def _grow(self, action: dict[str, Any]) -> None:
+        """A resize begins: until it is confirmed, both sizes count."""
+        uuid = action["resource_id"]
+        consumer, wanted = self.consumers[uuid], action["input_parameters"]["flavor"]
+        self._check_untouchable(consumer)
+        if consumer.state not in RESIZED:
+            self._bad(f"{uuid} is {consumer.state}: no resize")
+        named = [f for f in self.flavors.values() if wanted in (f.id, f.name)]
+        if not named:
+            self._bad(f"there is no flavor {wanted}")
+            return
+        amounts = {
+            "VCPU": named[0].vcpus,
+            "MEMORY_MB": named[0].memory_mb,
+            "DISK_GB": named[0].disk_gb + named[0].ephemeral_gb,
+        }
+        self.growing[uuid] = {
+            provider: {name: amounts.get(name, amount) for name, amount in held.items()}
+            for provider, held in self.allocations[uuid].items()
+        }
+        self._account(self.growing[uuid], 1)
+        self._check_capacity(self.growing[uuid])
+
+    def _shrink(self, action: dict[str, Any]) -> None:
+        """A resize is confirmed: the old size is gone."""
+        uuid = action["resource_id"]
+        if uuid in self.growing:
+            self._account(self.allocations[uuid], -1)
+            self.allocations[uuid] = self.growing.pop(uuid)
 
     def _schedule(self, action: dict[str, Any]) -> None:
         """An instance goes where Nova's scheduler wants; here it leaves the stage."""
@@ -230,6 +236,8 @@ class Replay:
         self._check_group(consumer, target)
         self._check_hints(consumer, target)
         self._check_limits(consumer, target, movement)
+        if consumer.type == "volume":
+            self._check_pool(consumer, self.providers[target], movement)
         new = movement["allocations"]
         self._check_amounts(consumer, new, target)
         arriving = {p: r for p, r in new.items() if self.root(p).uuid == target}
@@ -247,6 +255,7 @@ class Replay:
         source, target = movement["source"], movement["destination"]
         leaving = {p: r for p, r in self.allocations[uuid].items() if self.root(p).uuid == source}
         self._account(leaving, -1)
+        self.pools.leave(sum(held.get("DISK_GB", 0) for held in leaving.values()), source)
         self.allocations[uuid] = movement["allocations"]
         for name, loads in self.loads.items():
             self.load[name, source] -= loads.get(uuid, 0.0)
@@ -256,152 +265,6 @@ class Replay:
         del self.underway[uuid]
         self.place[uuid] = target
         self.moved[uuid] += 1
-
-    def _check_instance(self, consumer: Consumer, action: dict[str, Any]) -> None:
-        self._check_untouchable(consumer)
-        if consumer.type == "volume":
-            if action["action_type"] != "volume_migrate":
-                self._bad(f"{consumer.uuid} is a volume")
-            if consumer.status not in {"available", "in-use"}:
-                self._bad(f"volume {consumer.uuid} is {consumer.status}")
-            return
-        if action["action_type"] != "migrate":
-            self._bad(f"{consumer.uuid} is a {consumer.type}")
-        kind = action["input_parameters"]["migration_type"]
-        allowed = LIVE if kind == "live" else COLD
-        if consumer.state not in allowed:
-            self._bad(f"{consumer.uuid} is {consumer.state}: no {kind} one")
-
-    def _check_untouchable(self, consumer: Consumer) -> None:
-        if consumer.locked or consumer.watcher_exclude:
-            self._bad(f"{consumer.uuid} is locked or excluded")
-        if consumer.uuid in self.untouchable:
-            self._bad(f"{consumer.uuid} is none of the audit's business")
-
-    def _check_host(
-        self, consumer: Consumer, source: ResourceProvider, target: ResourceProvider
-    ) -> None:
-        if source.state != "up":
-            self._bad(f"source {source.name} is down")
-        if target.type != source.type or target.type not in HOSTS:
-            self._bad(f"{target.name} is a {target.type}")
-        if target.state != "up" or self.status[target.uuid] != "enabled" or target.maintenance:
-            self._bad(f"{target.name} is out of service")
-        for host in (source, target):
-            if host.extra.get("stale"):
-                self._bad(f"nobody knows what is on {host.name}")
-        if target.uuid in self.untouchable:
-            self._bad(f"{target.name} is none of the audit's business")
-        kept = [
-            {project.strip() for project in value.split(",")}
-            for name in target.aggregates
-            if name in self.aggregates
-            for key, value in self.aggregates[name].metadata.items()
-            if key.startswith("filter_tenant_id")
-        ]
-        if kept and not any(consumer.project_id in projects for projects in kept):
-            self._bad(f"{target.name} is kept to other projects")
-        if consumer.pinned_az is not None and self._zone(target) != consumer.pinned_az:
-            self._bad(f"{target.name} is outside {consumer.pinned_az}")
-        flavor = self.flavors.get(consumer.flavor_id or "")
-        traits = {t for p in self.trees[target.uuid] for t in p.traits}
-        for key, value in (flavor.extra_specs if flavor else {}).items():
-            found = re.match(r"trait\w*:(.+)", key)
-            if found and value == "required" and found[1] not in traits:
-                self._bad(f"{target.name} lacks {found[1]}")
-            if found and value == "forbidden" and found[1] in target.traits:
-                self._bad(f"{target.name} has {found[1]}")
-            if key.startswith("aggregate_instance_extra_specs:"):
-                name = key.partition(":")[2]
-                given = {
-                    self.aggregates[a].metadata.get(name)
-                    for a in target.aggregates
-                    if a in self.aggregates
-                }
-                if value not in given:
-                    self._bad(f"{target.name}: no aggregate with {name}={value}")
-
-    def _zone(self, host: ResourceProvider) -> str | None:
-        if host.availability_zone is not None:
-            return host.availability_zone
-        for name in host.aggregates:
-            if name in self.aggregates and self.aggregates[name].availability_zone:
-                return self.aggregates[name].availability_zone
-        return None
-
-    def _check_group(self, consumer: Consumer, target: str) -> None:
-        group = self.groups.get(consumer.server_group or "")
-        if group is None:
-            return
-        others = [
-            self.place[m] for m in self.members[group.uuid] if m != consumer.uuid and self.place[m]
-        ]
-        if group.policy == "anti-affinity":
-            others += self.arriving[group.uuid]
-            if others.count(target) >= group.rules.get("max_server_per_host", 1):
-                self._bad(f"group {group.name} forbids {target}")
-        elif group.policy == "affinity" and others and target not in others:
-            self._bad(f"group {group.name} is torn apart")
-
-    def _check_hints(self, consumer: Consumer, target: str) -> None:
-        """Nova reads hints anew at each migration: where those are that they name."""
-
-        def named(hint: str) -> list[str]:
-            found = consumer.scheduler_hints.get(hint, [])
-            return [found] if isinstance(found, str) else found
-
-        for other in named("different_host"):
-            if target in (self.place.get(other), self.underway.get(other)):
-                self._bad(f"{consumer.uuid} is to be on another host than {other}")
-        beside = [self.place[o] for o in named("same_host") if self.place.get(o)]
-        if beside and target not in beside:
-            self._bad(f"{consumer.uuid} is to be on the host of {named('same_host')}")
-
-    def _check_limits(self, consumer: Consumer, target: str, movement: dict[str, Any]) -> None:
-        for name, share in self.limits.items():
-            if name in self.loads:
-                after = self.load[name, target] + self.loads[name].get(consumer.uuid, 0.0)
-                room = self.capacity[name].get(target, 0.0) * share
-            else:
-                after = self.used[target, name] + movement["resources"].get(name, 0)
-                inventory = self.providers[target].inventories.get(name)
-                room = inventory.capacity * share if inventory else 0.0
-            if after > room + 1e-3:
-                self._bad(f"{name} on {target} would be {after} of {room}")
-
-    def _check_amounts(
-        self, consumer: Consumer, new: dict[str, dict[str, int]], target: str
-    ) -> None:
-        """All that the instance held it holds afterwards; what moved stands on the target."""
-        before: dict[str, int] = defaultdict(int)
-        after: dict[str, int] = defaultdict(int)
-        for resources in self.allocations[consumer.uuid].values():
-            for name, amount in resources.items():
-                before[name] += amount
-        for provider, resources in new.items():
-            for name, amount in resources.items():
-                after[name] += amount
-            root = self.root(provider)
-            if root.type in HOSTS and root.uuid != target:
-                self._bad(f"{consumer.uuid} still holds something on {root.name}")
-        if {k: v for k, v in before.items() if v} != {k: v for k, v in after.items() if v}:
-            self._bad(f"{consumer.uuid} held {dict(before)}, holds {dict(after)}")
-
-    def _check_capacity(self, arriving: dict[str, dict[str, int]]) -> None:
-        for uuid, resources in arriving.items():
-            provider = self.providers[uuid]
-            for name, amount in resources.items():
-                inventory = provider.inventories.get(name)
-                if inventory is None:
-                    self._bad(f"{provider.name} has no {name}")
-                    continue
-                capacity = (inventory.total - inventory.reserved) * inventory.allocation_ratio
-                if self.used[uuid, name] > capacity:
-                    self._bad(f"{provider.name}: {self.used[uuid, name]} of {capacity} {name}")
-                if not inventory.min_unit <= amount <= inventory.max_unit:
-                    self._bad(f"{provider.name}: {amount} {name} is out of units")
-                if amount % inventory.step_size:
-                    self._bad(f"{provider.name}: {amount} {name} is out of step")
 
     def hosts_in_use(self) -> set[str]:
         return {

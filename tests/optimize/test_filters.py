@@ -137,6 +137,7 @@ def test_soft_policies_are_preferences(policy: Any, target: str) -> None:
     assert report.migrations == (1 if policy != "soft-affinity" else 0)
 
 
+@pytest.mark.illegal_plan("the operator switches the filter of zones off")
 def test_an_operator_chooses_the_filters_of_a_strategy() -> None:
     content = small([host("a"), host("b", availability_zone="z2")], [vm("x", "a", pinned_az="z1")])
     metrics = {"host_outlet_temp": {"a": 50.0, "b": 20.0}}

@@ -16,6 +16,7 @@ def made(name: str, parameters: dict[str, Any] | None = None) -> list[tuple[str,
     return [(a.action_type, a.input_parameters) for a in run(EMPTY, name, parameters).actions]
 
 
+@pytest.mark.illegal_plan("the actuator is told to stop what is not there")
 def test_the_actuator_proposes_what_it_is_told_twice_if_it_is_told_twice() -> None:
     """Watcher drops actions that are equal to earlier ones."""
     nop = {"action_type": "nop", "input_parameters": {"message": "hi"}}

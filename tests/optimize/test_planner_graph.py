@@ -175,7 +175,7 @@ def test_weights_from_a_file_are_numbers(tmp_path: Path) -> None:
 
 
 def test_types_that_no_option_names_come_last_one_at_a_time() -> None:
-    session = Session(view_of(small([host("a")], [vm("v", "a")])))
+    session = Session(view_of(small([host("a")], [])))
     context = Context()
     for name in ("x", "y"):
         context.propose("third_party", name)
@@ -186,7 +186,8 @@ def test_types_that_no_option_names_come_last_one_at_a_time() -> None:
 
 
 def test_two_actions_on_one_resource_never_run_together() -> None:
-    session = Session(view_of(small([host("a"), host("b")], [vm("v", "a")])))
+    flavors = [Flavor(id="small", vcpus=1)]
+    session = Session(view_of(small([host("a"), host("b")], [vm("v", "a")], flavors=flavors)))
     session.record(Move(consumer_uuid="v", to_provider="b"))
     context = Context()
     context.propose("resize", "v", {"flavor": "small"})
@@ -198,11 +199,11 @@ def test_two_actions_on_one_resource_never_run_together() -> None:
 
 def test_a_resize_holds_both_sizes_until_it_is_confirmed() -> None:
     vms = [vm("x", "a", 4, flavor_id="l"), vm("y", "a", 2), vm("z", "b", 1, flavor_id="l")]
-    flavors = [Flavor(id="l"), Flavor(id="s")]
+    flavors = [Flavor(id="l"), Flavor(id="s", vcpus=3), Flavor(id="t", vcpus=2)]
     session = Session(view_of(small([host("a", 8), host("b", 8)], vms, flavors=flavors)))
     session.record(Resize(consumer_uuid="x", resources={"VCPU": 3}, flavor_id="s"))
     session.record(Move(consumer_uuid="y", to_provider="b"))
-    session.record(Resize(consumer_uuid="z", resources={"VCPU": 2}, flavor_id="s"))
+    session.record(Resize(consumer_uuid="z", resources={"VCPU": 2}, flavor_id="t"))
     plan = WorkloadStabilization().plan(session)
     # x needs 3 beside its 4 of 8 while y holds 2; z has room at once.
     assert parents(plan) == {"y": set(), "x": {"y"}, "z": set()}
@@ -218,7 +219,8 @@ def test_volumes_move_between_pools() -> None:
         )
 
     def volume(name: str, on: str, size: int) -> Consumer:
-        return Consumer(uuid=name, type="volume", allocations={on: {"DISK_GB": size}})
+        held = {on: {"DISK_GB": size}}
+        return Consumer(uuid=name, type="volume", status="available", allocations=held)
 
     backend = ResourceProvider(uuid="s@b", name="s@b", type="storage", inventories={})
     pools = [backend, *(pool(f"s@b#{n}", 100) for n in (1, 2, 3))]

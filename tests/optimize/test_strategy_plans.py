@@ -148,8 +148,12 @@ def asked(content: ClusterFile, name: str, rng: random.Random) -> dict[str, Any]
             "priority": {"compute": "mem_size", "project": [], "storage": "size"},
         }
         if pools:
-            source, target = rng.sample(pools, 2)
-            given["storage_pools"] = [{"src_pool": source, "dst_pool": target}]
+            # A type goes with a backend: volumes keep theirs among its pools, or change it.
+            source, *others = rng.sample(pools, len(pools))
+            backend = _backend(source)
+            alike = [{"dst_pool": pool} for pool in others if _backend(pool) == backend]
+            retypes = [{"dst_type": _backend(p)} for p in others if _backend(p) != backend]
+            given["storage_pools"] = [{"src_pool": source, **rng.choice([*alike, *retypes])}]
         return given
     if name == "actuator":
         return {"actions": [{"action_type": "nop", "input_parameters": {"message": "x"}}]}
@@ -166,6 +170,10 @@ def asked(content: ClusterFile, name: str, rng: random.Random) -> dict[str, Any]
     if name == "storage_capacity_balance":
         return {"volume_threshold": 40.0}
     return {}
+
+
+def _backend(pool: str) -> str:
+    return pool.partition("@")[2].partition("#")[0]
 
 
 OPTED_OUT = StrategyOptions(check_optimize_metadata=True)

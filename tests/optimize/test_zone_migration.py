@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tachyon.errors import ParametersInvalid, ProviderNotFound
 from tachyon.graph.cluster_file import ClusterFile
@@ -255,6 +256,25 @@ def test_only_volumes_of_the_type_go_and_the_exact_entry_counts_first() -> None:
         ("migrate", "s", "s@two#p"),
         ("retype", "f", "slow"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        ({"volume_type": "gold"}, "s@two#p does not offer its type gold"),
+        ({"volume_type": "fast", "snapshots": 1}, "it has snapshots"),
+    ],
+)
+def test_a_volume_that_cinder_would_not_take_there_stays_and_is_named(
+    extra: dict[str, Any], reason: str
+) -> None:
+    content = storage(volume("free", "s@one#p"), volume("v", "s@one#p", extra=extra))
+    gold = Flavor(id="t3", name="gold", extra_specs={"volume_backend_name": "one"})
+    flavors = [*content.cluster.flavors, gold]
+    content = replace(content, cluster=replace(content.cluster, flavors=flavors))
+    report = run(content, NAME, TO_TWO)
+    assert steps(report) == [("migrate", "free", "s@two#p")]
+    assert report.warnings == [f"1 stay where they are: volume v ({reason})"]
 
 
 def test_another_type_is_a_retype() -> None:

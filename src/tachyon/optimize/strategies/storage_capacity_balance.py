@@ -148,7 +148,6 @@ class StorageCapacityBalance(Strategy):
         return (
             volume.size > 0
             and volume.size >= self.parameters["minimum_gain"]
-            and not volume.record.extra.get("snapshots")
             and why_fixed(session, volume) is None
         )
 

@@ -94,6 +94,8 @@ def why_fixed(session: Session, volume: Volume) -> str | None:
         return f"its status is {volume.record.status}"
     if volume.record.extra.get("migration_status") not in (None, "none", "success"):
         return f"its last migration: {volume.record.extra['migration_status']}"
+    if volume.record.extra.get("snapshots"):
+        return "it has snapshots"
     for attachment in volume.record.attachments:
         row = session.state.find_consumer(attachment.consumer_uuid)
         if row is None or session.state.is_new(row):

@@ -23,7 +23,14 @@ from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import Eligibility
 from tachyon.optimize.strategies.hosts import held, rows_by_name
 from tachyon.optimize.strategies.packing import Packer
-from tachyon.optimize.strategies.volumes import Volume, volumes, why_fixed
+from tachyon.optimize.strategies.volumes import (
+    Volume,
+    backend_of,
+    serves,
+    volume_types,
+    volumes,
+    why_fixed,
+)
 
 _COMPUTE = ("vcpu_num", "mem_size", "disk_size", "created_at")
 _STORAGE = ("size", "created_at")
@@ -196,6 +203,7 @@ class _Run:
             check_optimize_metadata=strategy.options.check_optimize_metadata,
         )
         self.volumes = [v for v in found if self._entry(v)]
+        self.types = volume_types(session)
         wanted = np.zeros(session.view.consumer_rows, np.bool_)
         wanted[self.instances] = True
         wanted[[v.row for v in self.volumes]] = True
@@ -309,7 +317,7 @@ class _Run:
 
     def _migrate_volume(self, volume: Volume) -> str | None:
         """Plan one volume; return why it cannot be, None when it is planned."""
-        entry = self._entry(volume) or {}
+        entry, view = self._entry(volume) or {}, self.session.view
         wanted = entry.get("dst_type")
         if wanted is not None and wanted != volume.type_name:
             self.context.propose(
@@ -327,11 +335,14 @@ class _Run:
         target = self.pool_rows[entry["dst_pool"]]
         if target == volume.pool:
             return "it is there already"
+        record, backend = view.provider_at(target), backend_of(self.session, target)
+        if not serves(volume, record, backend, self.types):
+            return f"{record.name} does not offer its type {volume.type_name}"
         try:
             self.session.record(
                 Move(
                     consumer_uuid=volume.record.uuid,
-                    to_provider=self.session.view.providers.uuid[target],
+                    to_provider=view.providers.uuid[target],
                 )
             )
         except Conflict as refusal:
