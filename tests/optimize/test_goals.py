@@ -9,7 +9,7 @@ import pytest
 from tachyon.errors import InvalidInput
 from tachyon.graph.simulation import Session
 from tachyon.optimize.goals.base import Goal, Indicator, Subject, count
-from tests.optimize.clusters import PLUGINS, cluster, run, view_of
+from tests.optimize.clusters import PLUGINS, cluster, host, indicators, run, small, view_of, vm
 from tests.optimize.test_strategy_plans import STRATEGIES, trial
 
 DISPLAYED = {
@@ -78,16 +78,50 @@ def test_every_strategy_takes_a_limit_and_a_least_gain_that_may_be_left_out(name
 
 
 @pytest.mark.parametrize("name", sorted(DISPLAYED))
-def test_every_goal_has_indicators_and_those_with_an_aim_a_global_efficacy(name: str) -> None:
+def test_every_goal_has_indicators_and_a_global_efficacy(name: str) -> None:
     goal = PLUGINS.goal(name)
     assert goal.indicators
     known = {spec.name for spec in goal.indicators}
     assert known >= WATCHERS.get(name, set())
-    efficacy = goal.global_efficacy(dict.fromkeys(known, 0))
-    # Those without an aim have none to tell of: clients show each figure on a line of its own.
-    assert bool(efficacy) == (name not in ("dummy", "unclassified"))
-    assert all(one.value == 0 for one in efficacy)
+    assert goal.global_efficacy(dict.fromkeys(known, 1))
+    # Those without an aim have none to tell of where no action is about the cluster.
+    nothing = goal.global_efficacy(dict.fromkeys(known, 0))
+    assert bool(nothing) == (name not in ("dummy", "unclassified"))
+    assert all(one.value == 0 for one in nothing)
     assert goal.objective(dict.fromkeys(known, 0))
+
+
+def test_the_stock_clients_lists_of_plans_of_the_dummy_strategies_have_one_line_each() -> None:
+    """Its functional suite takes the line after a figure for another plan."""
+    for name in ("dummy", "dummy_with_scorer"):
+        assert run(cluster("plain", 0), name).global_efficacy == []
+
+
+@pytest.mark.illegal_plan("the actuator is told to stop what is not there")
+def test_fixed_actions_are_judged_by_what_they_can_find() -> None:
+    content = small([host("a")], [vm("v", "a")])
+    nop = {"action_type": "nop", "input_parameters": {"message": "hi"}}
+    stops = [
+        {"action_type": "stop", "resource_id": uuid, "input_parameters": {}} for uuid in ("v", "x")
+    ]
+    disable = {
+        "action_type": "change_nova_service_state",
+        "resource_id": "a",
+        "input_parameters": {"state": "disabled"},
+    }
+    report = run(content, "actuator", {"actions": [nop, *stops, disable, stops[1]]})
+    assert indicators(report) == {
+        "proposed_actions_count": 5,
+        "resource_actions_count": 4,
+        "known_resource_actions_count": 2,
+    }
+    (efficacy,) = report.global_efficacy
+    assert (efficacy.name, efficacy.unit, efficacy.value) == ("known_resources_ratio", "%", 50.0)
+    assert run(content, "actuator", {"actions": [nop]}).global_efficacy == []
+    # What is about nothing is worse than nothing; of dummies the first is taken.
+    goal = PLUGINS.goal("dummy")
+    found = {n: indicators(run(content, n)) for n in ("dummy", "dummy_with_resize")}
+    assert goal.objective(found["dummy"]) > goal.objective(found["dummy_with_resize"])
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -82,6 +82,13 @@ class Subject(Struct, frozen=True, kw_only=True):
                     found[row] = True
         return found
 
+    def knows(self, uuid: str) -> bool:
+        """Return whether a provider or a consumer is in the graph."""
+        row = self.session.view.providers.index.get(uuid, -1)
+        if 0 <= row < self.session.view.provider_rows and self.session.view.providers.alive[row]:
+            return True
+        return self.session.state.find_consumer(uuid) is not None
+
     def leaving(self) -> Bool:
         """Return by consumer row who leaves its host: by a move, or a migration that Nova ends."""
         before, after = self.session.view.consumers.home, self.session.homes()
