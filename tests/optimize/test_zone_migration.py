@@ -277,6 +277,38 @@ def test_a_volume_that_cinder_would_not_take_there_stays_and_is_named(
     assert report.warnings == [f"1 stay where they are: volume v ({reason})"]
 
 
+def only_on_two(content: ClusterFile) -> ClusterFile:
+    """The type slow asks for the second backend."""
+    slow = Flavor(id="t2", name="slow", extra_specs={"volume_backend_name": "two"})
+    flavors = [content.cluster.flavors[0], slow]
+    return replace(content, cluster=replace(content.cluster, flavors=flavors))
+
+
+def test_retypes_are_planned_as_long_as_there_is_room_for_each_in_any_order() -> None:
+    """One pool offers the type: 100 GB, of which 20 are held by another volume."""
+    volumes = [volume(f"v{n}", "s@one#p", 30) for n in range(3)]
+    content = only_on_two(storage(*volumes, volume("other", "s@two#p", 20)))
+    report = run(content, NAME, pools(dst_type="slow"))
+    assert steps(report) == [("retype", "v0", "slow"), ("retype", "v1", "slow")]
+    assert report.warnings == [
+        "1 stay where they are: volume v2 (the pools that offer the type slow may have no room "
+        "for it)"
+    ]
+    # What migrates there does not take what is promised.
+    both = {
+        "storage_pools": [
+            {"src_pool": "s@one#p", "dst_pool": "s@two#p"},
+            {"src_pool": "s@one#p", "src_type": "fast", "dst_type": "slow"},
+        ],
+        "priority": {"storage": "size"},
+    }
+    more = volume("plain", "s@one#p", 25, extra={"volume_type": "slow"})
+    content = only_on_two(storage(*volumes[:2], more, volume("other", "s@two#p", 20)))
+    report = run(content, NAME, both)
+    assert steps(report) == [("retype", "v0", "slow"), ("retype", "v1", "slow")]
+    assert "volume plain (s@two#p has room for volumes of its type only)" in report.warnings[0]
+
+
 def test_another_type_is_a_retype() -> None:
     report = run(storage(volume("f", "s@one#p")), NAME, pools(dst_type="slow"))
     assert steps(report) == [("retype", "f", "slow")]

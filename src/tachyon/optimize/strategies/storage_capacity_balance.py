@@ -24,6 +24,7 @@ from tachyon.optimize.strategies import options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.volumes import (
+    Retypes,
     Volume,
     backend_of,
     gigabytes,
@@ -121,6 +122,7 @@ class StorageCapacityBalance(Strategy):
         threshold: float,
     ) -> None:
         types = volume_types(session)
+        retypes = Retypes(session, types)
         by_pool: dict[int, list[Volume]] = {}
         found = volumes(
             session,
@@ -138,9 +140,9 @@ class StorageCapacityBalance(Strategy):
                 if not self._goes(session, volume):
                     continue
                 context.step(made, limit, f"{made} volumes")
-                if self._migrate(session, volume, others, threshold, types) or self._retype(
-                    context, volume, others, threshold, types
-                ):
+                if self._migrate(
+                    session, volume, others, threshold, types, retypes
+                ) or self._retype(context, volume, others, threshold, types, retypes):
                     pool.free += volume.size
                     made += 1
 
@@ -164,14 +166,18 @@ class StorageCapacityBalance(Strategy):
         others: list[_Pool],
         threshold: float,
         types: dict[str, Flavor],
+        retypes: Retypes,
     ) -> bool:
         for pool in self._fitting(volume, others, threshold):
             if not serves(volume, pool.record, pool.backend, types):
+                continue
+            if not retypes.take(pool.row, volume.size):
                 continue
             try:
                 session.record(Move(consumer_uuid=volume.record.uuid, to_provider=pool.record.uuid))
             except Conflict:
                 # Provisioned to the brim, whatever is free.
+                retypes.give(pool.row, volume.size)
                 continue
             pool.free -= volume.size
             return True
@@ -184,10 +190,11 @@ class StorageCapacityBalance(Strategy):
         others: list[_Pool],
         threshold: float,
         types: dict[str, Flavor],
+        retypes: Retypes,
     ) -> bool:
         for pool in self._fitting(volume, others, threshold):
             wanted = twin_type(volume, pool.record, pool.backend, types)
-            if wanted is None:
+            if wanted is None or not retypes.plan(volume, wanted):
                 continue
             context.propose(
                 "volume_migrate",

@@ -136,6 +136,92 @@ def backend_name(pool: ResourceProvider, backend: ResourceProvider | None) -> st
     return str(named or pool.name.partition("@")[2].partition("#")[0])
 
 
+class Retypes:
+    """Where Cinder's scheduler can put volumes that get another type.
+
+    It takes each to the pool with the most room of those that offer the type, in whatever order
+    the plan is carried out. So there has to be room for each where all others came before.
+
+    Args:
+        session: whose base counts, for nobody knows what else is done before a retype.
+        types: by name.
+    """
+
+    def __init__(self, session: Session, types: dict[str, Flavor]) -> None:
+        view = session.view
+        self._types = types
+        self._pools: list[tuple[int, ResourceProvider, ResourceProvider | None]] = []
+        #: By pool's row, the GB that can be provisioned yet.
+        self._room: dict[int, float] = {}
+        #: By the pools of a type, the GB that come to them in all, and the most at once.
+        self._coming: dict[frozenset[int], tuple[int, int]] = {}
+        column = view.class_index.get("DISK_GB")
+        if column is None:
+            return
+        for row in np.flatnonzero(session.mask(types=["pool"], in_service=True)).tolist():
+            record, backend = view.provider_at(row), backend_of(session, row)
+            if backend is not None and (backend.state != "up" or backend.status != "enabled"):
+                continue
+            self._pools.append((row, record, backend))
+            room = view.capacity.item(row, column) - view.used.item(row, column)
+            free = gigabytes(record.extra.get("free_capacity_gb"))
+            if free is not None:
+                # Pools that provision thinly are promised more than they have.
+                room = min(room, free * max(view.inventories.ratio.item(row, column), 1.0))
+            self._room[row] = room
+
+    def take(self, row: int, size: int) -> bool:
+        """Take room on a pool for a volume that migrates there; False where it is promised."""
+        if row not in self._room:
+            return True
+        self._room[row] -= size
+        if self._enough():
+            return True
+        self.give(row, size)
+        return False
+
+    def give(self, row: int, size: int) -> None:
+        """Take `take` back."""
+        if row in self._room:
+            self._room[row] += size
+
+    def plan(self, volume: Volume, wanted: str) -> bool:
+        """Take room for a volume that gets a type; False where there may be none.
+
+        Where its pool offers the type, it stays there.
+        """
+        pools = frozenset(
+            row
+            for row, record, backend in self._pools
+            if offers(wanted, record, backend, self._types)
+        )
+        if volume.pool in pools:
+            return True
+        before = self._coming.get(pools)
+        total, most = before or (0, 0)
+        self._coming[pools] = (total + volume.size, max(most, volume.size))
+        if self._enough():
+            return True
+        if before is None:
+            del self._coming[pools]
+        else:
+            self._coming[pools] = before
+        return False
+
+    def _enough(self) -> bool:
+        """Tell whether the largest volume for each type finds room where all others came first.
+
+        The pool with the most room has at least the mean of what is left on any of them.
+        """
+        for pools, (_, most) in self._coming.items():
+            others = sum(t for p, (t, _) in self._coming.items() if p & pools) - most
+            room = np.sort([self._room[row] for row in pools])[::-1]
+            left = np.cumsum(room) - others
+            if not (left >= most * np.arange(1, room.size + 1)).any():
+                return False
+        return True
+
+
 def serves(
     volume: Volume,
     pool: ResourceProvider,
@@ -143,12 +229,22 @@ def serves(
     types: dict[str, Flavor],
 ) -> bool:
     """Tell whether a pool can hold a volume with the type that it has."""
-    name = volume.type_name
+    return offers(volume.type_name, pool, backend, types)
+
+
+def offers(
+    name: str | None,
+    pool: ResourceProvider,
+    backend: ResourceProvider | None,
+    types: dict[str, Flavor],
+) -> bool:
+    """Tell whether a pool can hold volumes of a type (None: of none)."""
     if name in (None, DEFAULT_TYPE):
         return True
     if backend is not None and name in backend.extra.get("volume_types", ()):
         return True
-    asked = types[name].extra_specs.get(_BACKEND) if name in types else None
+    kind = types.get(name or "")
+    asked = None if kind is None else kind.extra_specs.get(_BACKEND)
     return asked is None or asked == backend_name(pool, backend)
 
 

@@ -17,13 +17,15 @@ from tachyon.errors import Conflict, ProviderNotFound
 from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, NO_TIME, Bool
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import Eligibility
 from tachyon.optimize.strategies.hosts import held, rows_by_name
+from tachyon.optimize.strategies.measurements import MetricNeed
 from tachyon.optimize.strategies.packing import Packer
 from tachyon.optimize.strategies.volumes import (
+    Retypes,
     Volume,
     backend_of,
     serves,
@@ -131,8 +133,13 @@ class ZoneMigration(Strategy):
                 "Least share of what should go, from 0 to 1, that has to find a place for a plan "
                 "at all."
             ),
+            **characters.PARAMETERS,
         }
     )
+
+    def metrics(self) -> tuple[MetricNeed, ...]:
+        """What characters ask about."""
+        return characters.needs(self.parameters)
 
     def in_flight(self) -> dict[str, int]:
         """Return the limits of the parameters."""
@@ -204,6 +211,7 @@ class _Run:
         )
         self.volumes = [v for v in found if self._entry(v)]
         self.types = volume_types(session)
+        self.retypes = Retypes(session, self.types)
         wanted = np.zeros(session.view.consumer_rows, np.bool_)
         wanted[self.instances] = True
         wanted[[v.row for v in self.volumes]] = True
@@ -320,6 +328,8 @@ class _Run:
         entry, view = self._entry(volume) or {}, self.session.view
         wanted = entry.get("dst_type")
         if wanted is not None and wanted != volume.type_name:
+            if not self.retypes.plan(volume, wanted):
+                return f"the pools that offer the type {wanted} may have no room for it"
             self.context.propose(
                 "volume_migrate",
                 volume.record.uuid,
@@ -338,6 +348,8 @@ class _Run:
         record, backend = view.provider_at(target), backend_of(self.session, target)
         if not serves(volume, record, backend, self.types):
             return f"{record.name} does not offer its type {volume.type_name}"
+        if not self.retypes.take(target, volume.size):
+            return f"{record.name} has room for volumes of its type only"
         try:
             self.session.record(
                 Move(
@@ -346,6 +358,7 @@ class _Run:
                 )
             )
         except Conflict as refusal:
+            self.retypes.give(target, volume.size)
             return refusal.message
         return None
 
