@@ -18,23 +18,54 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "standard_deviation": {"threshold": 0.0},
     "workload_balance": {"threshold": 50.0, "migration_limit": 0},
     "workload_stabilization": {"thresholds": {"instance_cpu_usage": 0.0}},
+    "rebalance": {"time_limit": 0.2, "safety": 0.3},
+    "node_resource_consolidation": {"host_choice": "specify", "measured_threshold": 1.0},
+    "host_maintenance": {"maintenance_node": "a"},
+    "zone_migration": {"compute_nodes": [{"src_node": "a"}]},
+    "outlet_temperature": {"migration_limit": 0},
+    "uniform_airflow": {},
+    "noisy_neighbor": {"migration_limit": 0},
 }
+#: Those that leave a host that is too full, hot, or to be cleared.
+FROM_ONE = (
+    *("standard_deviation", "workload_balance", "workload_stabilization", "rebalance"),
+    *("host_maintenance", "zone_migration", "outlet_temperature", "uniform_airflow"),
+    "noisy_neighbor",
+)
 BUSY = "busy: vcpus = 1 [-20] and cpu_util > 50 % [19]"
 
 
 def report(name: str, texts: dict[str, str], threshold: float, busy: float | None) -> Any:
-    """Three instances; all but standard_deviation's and balance's goals want them on one host."""
-    balancing = name.startswith(("standard", "workload"))
-    on = {"x": "a", "y": "a", "z": "a"} if balancing else {"x": "a", "y": "b", "z": "b"}
+    """Three instances; consolidation wants them on one host, the others away from there."""
+    on = dict.fromkeys("xyz", "a") if name in FROM_ONE else {"x": "a", "y": "b", "z": "b"}
     room = {"VCPU": Inventory(total=4), "MEMORY_MB": Inventory(total=4096)}
     machines = [
-        vm(uuid, at, metadata={"workload_character": texts[uuid]} if uuid in texts else {})
+        vm(
+            uuid,
+            at,
+            metadata={
+                "watcher-priority": str("xyz".index(uuid)),
+                **({"workload_character": texts[uuid]} if uuid in texts else {}),
+            },
+        )
         for uuid, at in on.items()
     ]
     content = small([host("a", inventories=room), host("b", inventories=room)], machines)
     cpu = dict.fromkeys(on, 90.0)
     hosts = {at: 22.5 * list(on.values()).count(at) for at in ("a", "b")}
-    measured = {"instance_cpu_usage": cpu, "host_cpu_usage": hosts}
+    # y and z take the cache of x.
+    cache = {"x": 10.0, "y": 90.0, "z": 90.0}
+    measured = {
+        "instance_cpu_usage": cpu,
+        "instance_ram_usage": dict.fromkeys(on, 100.0),
+        "host_cpu_usage": hosts,
+        "host_outlet_temp": {"a": 50.0, "b": 20.0},
+        "host_airflow": {"a": 500.0, "b": 100.0},
+        "host_inlet_temp": {"a": 20.0, "b": 20.0},
+        "host_power": {"a": 100.0, "b": 100.0},
+        "instance_l3_cache_usage": cache,
+        "instance_l3_cache_usage over two periods": dict.fromkeys(on, 50.0),
+    }
     if busy is not None:
         measured["instance_cpu_usage of characters"] = dict.fromkeys(on, busy)
     given = {**STRATEGIES[name], "character_threshold": threshold}
@@ -55,8 +86,9 @@ def test_who_is_at_work_stays(name: str) -> None:
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_only_who_has_a_character_is_measured_for_it(name: str) -> None:
-    strategy = Plugins().strategy(name)
-    plain, heeding = strategy().metrics(), strategy({"character_threshold": 0.5}).metrics()
+    strategy, given = Plugins().strategy(name), STRATEGIES[name]
+    plain = strategy(given).metrics()
+    heeding = strategy({**given, "character_threshold": 0.5}).metrics()
     added = heeding[len(plain) :]
     assert heeding[: len(plain)] == plain
     assert {need.metric for need in added} == {
@@ -66,6 +98,21 @@ def test_only_who_has_a_character_is_measured_for_it(name: str) -> None:
         "instance_root_disk_size",
     }
     assert all(need.optional and need.name.endswith(" of characters") for need in added)
+
+
+def test_every_strategy_that_migrates_heeds_characters() -> None:
+    heeding = {n for n, s in Plugins().strategies.items() if "character_threshold" in s(given_of(n))
+               .parameters}  # fmt: skip
+    assert heeding == set(STRATEGIES)
+    # The rest has fixed actions, or moves volumes or nodes.
+    assert set(Plugins().strategies) - heeding == {
+        *("actuator", "dummy", "dummy_with_resize", "dummy_with_scorer"),
+        *("saving_energy", "storage_capacity_balance"),
+    }
+
+
+def given_of(name: str) -> dict[str, Any]:
+    return {"actions": []} if name == "actuator" else STRATEGIES.get(name, {})
 
 
 def test_what_is_not_measured_decides_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from tachyon.errors import CloudError
 from tachyon.graph.cluster_file import ClusterFile
 from tachyon.graph.generator import generate
+from tachyon.graph.simulation import Session
 from tachyon.graph.view import View, build, snapshot_of
 from tachyon.openstack.telemetry.datasource import Query, SeriesQuery
 from tachyon.openstack.telemetry.prometheus import aggregated
 from tachyon.openstack.telemetry.resources import Resources
 from tachyon.openstack.telemetry.selection import Datasources
-from tachyon.optimize.audit import run_audit
+from tachyon.optimize.audit import run_audit, work_out
 from tachyon.optimize.plugins import Plugins
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.forecasting import look_ahead
@@ -80,10 +82,13 @@ def datasources(cloud: Cloud) -> Iterator[Datasources]:
         ("vm_workload_consolidation", {}),
         ("vm_workload_consolidation", {"forecast_hours": 6}),
         ("consolidation", {"overload": 0.9, "forecast_hours": 6, "character_threshold": 0.5}),
+        ("standard_deviation", {"character_threshold": 0.5}),
+        ("rebalance", {"time_limit": 3}),
+        ("node_resource_consolidation", {"host_choice": "specify"}),
     ],
 )
 def test_a_whole_audit_at_the_size_of_a_cloud_needs_few_queries(
-    cloud: Cloud, datasources: Datasources, strategy: str, given: dict[str, float]
+    cloud: Cloud, datasources: Datasources, strategy: str, given: dict[str, Any]
 ) -> None:
     plugins = Plugins()
     one = plugins.strategy(strategy)(given)
@@ -99,6 +104,35 @@ def test_a_whole_audit_at_the_size_of_a_cloud_needs_few_queries(
     asked = requester.answers.total() - before
     assert 0 < asked <= 20
     assert not gathered.failures
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("strategy", ["standard_deviation", "rebalance"])
+def test_what_prometheus_has_measured_is_what_is_evened_out(
+    cloud: Cloud, datasources: Datasources, strategy: str
+) -> None:
+    """The load that stands on the hosts, worked out from the truth that the server was given."""
+    vcpus = cloud.instances.held("VCPU")
+    column = cloud.view.column("VCPU")
+    rows = [cloud.view.consumers.index[uuid] for uuid in cloud.instances.uuids]
+    total = cloud.view.inventories.total[:, column].astype(float)
+    serving = cloud.view.provider_mask(types=["compute"], in_service=True)
+
+    def deviation(homes: Any) -> float:
+        busy = np.bincount(homes[rows], cloud.instance_cpu / 100 * vcpus, cloud.view.provider_rows)
+        return float((busy[serving] / total[serving]).std())
+
+    plugins = Plugins()
+    given = {"standard_deviation": {}, "rebalance": {"time_limit": 3, "safety": 0.2}}
+    one = plugins.strategy(strategy)(
+        {"measured": "required", "metrics": ["instance_cpu_usage"], **given[strategy]}
+    )
+    found = Measurements(datasources.gather(cloud.view, one.metrics()).values)
+    session, context = Session(cloud.view), Context(measurements=found)
+    work_out(session, plugins.goal(one.goal), one, context, plugins.planner(one.planner)())
+    assert context.warnings == []
+    before, after = (deviation(homes) for homes in (cloud.view.consumers.home, session.homes()))
+    assert after < 0.8 * before
 
 
 @pytest.mark.integration

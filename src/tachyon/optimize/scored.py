@@ -71,10 +71,11 @@ class MeasuredLoad(Struct, frozen=True, kw_only=True):
 def scored(session: Session, loads: Sequence[MeasuredLoad]) -> View:
     """Return a session's state, folded to hosts, with a column for each load (vcpus or MB)."""
     view = without_metrics(fold(session).view)
-    return with_metrics(view, [_measurement(view, load) for load in loads], missing="zero")
+    return with_metrics(view, [measurement(view, load) for load in loads], missing="zero")
 
 
-def _measurement(view: View, load: MeasuredLoad) -> Measurement:
+def measurement(view: View, load: MeasuredLoad) -> Measurement:
+    """Return a load in VCPUs or MB, beside what hosts physically have of either."""
     column = view.class_index.get(CLASS_OF[load.metric])
     total = np.zeros(view.provider_rows)
     full = np.zeros(view.consumer_rows)

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tachyon import conf as options
+from tachyon.control.engine.metrics import Metrics
 from tachyon.graph.deltas import Move
 from tachyon.graph.generator import generate
 from tachyon.graph.simulation import Session
@@ -38,6 +40,42 @@ class Endless(Failing):
     def execute(self, session: Session, context: Context) -> None:
         while True:
             context.step(0, 1, "going on")
+
+
+def unreachable() -> Metrics:
+    """Datasources of which the only one does not answer."""
+    conf = options.load()
+    conf.set_override("datasources", ["prometheus"], group="watcher_datasources")
+    conf.set_override("host", "127.0.0.1", group="prometheus_client")
+    conf.set_override("port", 9, group="prometheus_client")
+    for name, value in (("query_max_retries", 1), ("query_interval", 0)):
+        conf.set_override(name, value, group="watcher_datasources")
+    return Metrics(conf, None)
+
+
+def test_the_state_of_a_strategy_says_in_words_whether_its_datasource_answers(
+    world: World,
+) -> None:
+    """Clients print it as it is."""
+    engine = world.engine(graph=world.graph(), datasources=unreachable())
+    source, metrics, *_ = engine.get_strategy_info(strategy_name="basic")
+    assert (source["type"], source["state"]) == ("Datasource", "prometheus: not available")
+    assert {word for one in metrics["state"] for word in one.values()} == {"not available"}
+
+
+def test_a_strategy_that_can_do_without_measurements_does_so_where_nobody_answers(
+    world: World,
+) -> None:
+    graph = world.graph(generate(hosts=4, instances=12, skew=0.9, seed=1))
+    state = {}
+    for measured in ("auto", "required"):
+        audit = world.audit("standard_deviation", parameters={"measured": measured})
+        settle(world.engine(graph=graph, datasources=unreachable()))
+        state[measured] = world.objects.audits.get(audit.uuid)
+    assert (state["auto"].state, state["required"].state) == ("SUCCEEDED", "FAILED")
+    for one in state.values():
+        assert "no datasource answers: prometheus" in (one.status_message or "")
+    assert "goes without measurements" in (state["auto"].status_message or "")
 
 
 def test_a_oneshot_audit_becomes_a_recommended_plan(world: World) -> None:
@@ -229,3 +267,8 @@ def test_what_a_strategy_needs_is_told(world: World) -> None:
     assert [a["type"] for a in answer] == ["Datasource", "Metrics", "CDM", "Name"]
     assert answer[2]["state"] == [{"compute_model": "available"}]
     assert all(v == "not available" for m in answer[1]["state"] for v in m.values())
+    assert answer[0]["mandatory"]
+    answer = world.engine(graph=graph).get_strategy_info(strategy_name="standard_deviation")
+    # It judges by allocations where nobody measures.
+    assert not answer[0]["mandatory"]
+    assert [[*m] for m in answer[1]["state"]] == [["instance_cpu_usage"], ["instance_ram_usage"]]

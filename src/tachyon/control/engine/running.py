@@ -12,7 +12,15 @@ from msgspec import Struct, field
 
 from tachyon.control.notifications import Notifier
 from tachyon.control.objects import Audit, Objects
-from tachyon.errors import Cancelled, NotFound, ParametersInvalid, TachyonError
+from tachyon.errors import (
+    Cancelled,
+    CloudError,
+    ConfigurationError,
+    MetricsMissing,
+    NotFound,
+    ParametersInvalid,
+    TachyonError,
+)
 from tachyon.graph.client import GraphClient
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
@@ -204,12 +212,7 @@ def _context(
     cancelled: Callable[[], bool],
 ) -> Context:
     mask = scope.evaluate_all(audit.scope, session) if audit.scope else None
-    needs = strategy.metrics()
-    measured = (
-        brain.datasources.measure(session.view, needs, strategy.options)
-        if brain.datasources is not None and needs
-        else None
-    )
+    measured, warnings = _asked(brain, session.view, strategy)
     context = Context(
         scope=mask.providers if mask else None,
         consumers=mask.consumers if mask else None,
@@ -218,9 +221,26 @@ def _context(
         failed=_failed_before(brain.objects, audit),
         cancelled=cancelled,
     )
+    context.warnings += warnings
     if mask:
         context.warnings += mask.warnings
     return context
+
+
+def _asked(brain: Brain, view: View, strategy: Strategy) -> tuple[Measurements | None, list[str]]:
+    """Return the answers to a strategy's needs, and what people should know about them.
+
+    Where nobody answers, a strategy that can do without all of them does so.
+    """
+    needs = strategy.metrics()
+    if brain.datasources is None or not needs:
+        return None, []
+    try:
+        return brain.datasources.measure(view, needs, strategy.options), []
+    except (MetricsMissing, CloudError, ConfigurationError) as error:
+        if not all(need.optional for need in needs):
+            raise
+        return None, [f"{strategy.name} goes without measurements: {error.message}"]
 
 
 def _failed_before(objects: Objects, audit: Audit) -> set[str]:
@@ -304,7 +324,12 @@ def _measured(brain: Brain, chosen: type[Strategy]) -> list[dict[str, Any]]:
         if found["datasource"] is not None:
             source = f"{found['datasource']}: {_word(found['available'])}"
     return [
-        {"type": "Datasource", "state": source, "mandatory": True, "comment": ""},
+        {
+            "type": "Datasource",
+            "state": source,
+            "mandatory": not needs or not all(need.optional for need in needs),
+            "comment": "",
+        },
         {
             "type": "Metrics",
             "state": [{name: _word(is_there)} for name, is_there in there.items()]

@@ -69,13 +69,15 @@ def at_work(session: Session, context: Context, given: Mapping[str, Any]) -> Boo
         return None
     view = session.view
     characters = characters_of(view)
-    context.warnings += [
+    told = [
         f"workload character of instance {uuid}: {mistake}"
         for uuid, mistake in list(characters.mistakes.items())[:_NAMED]
     ]
     if len(characters.mistakes) > _NAMED:
         left = len(characters.mistakes) - _NAMED
-        context.warnings.append(f"workload characters of {left} more instances have mistakes")
+        told.append(f"workload characters of {left} more instances have mistakes")
+    # A strategy may ask more than once.
+    context.warnings += [one for one in told if one not in context.warnings]
     columns = of_view(view)
     measured = {}
     for need in needs(given):

@@ -20,11 +20,12 @@ from tachyon.graph.deltas import UpdateProvider
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64
 from tachyon.optimize.migration import states
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.eligibility import REASON_FOR_DISABLE, Eligibility
 from tachyon.optimize.strategies.hosts import rows_by_name
+from tachyon.optimize.strategies.measurements import MetricNeed
 from tachyon.optimize.strategies.packing import Packer
 from tachyon.optimize.strategies.services import enable
 
@@ -67,9 +68,14 @@ class HostMaintenance(Strategy):
                 "Least share of the node's instances that leave it or are stopped, from 0 to 1, "
                 "for which there is a plan at all."
             ),
+            **characters.PARAMETERS,
         },
         required=("maintenance_node",),
     )
+
+    def metrics(self) -> tuple[MetricNeed, ...]:
+        """What characters ask about."""
+        return characters.needs(self.parameters)
 
     def execute(self, session: Session, context: Context) -> None:
         """Record the moves, and propose what no move expresses.

@@ -16,11 +16,13 @@ import numpy as np
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import F64, Bool
 from tachyon.optimize.migration import MIGRATION_TYPE
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, measured_load, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.hosts import capacity, held, on_hosts, share
-from tachyon.optimize.strategies.packing import Packer
+from tachyon.optimize.strategies.measured_load import Measured
+from tachyon.optimize.strategies.measurements import MetricNeed
+from tachyon.optimize.strategies.packing import Load, Packer
 from tachyon.optimize.strategies.release import Release
 
 #: Why hosts are disabled while their servers leave.
@@ -45,8 +47,20 @@ class NodeResourceConsolidation(Strategy):
             },
             "migration_limit": options.migration_limit(),
             "minimum_gain": options.RELEASE_GAIN,
+            "measured_threshold": options.threshold(
+                "Highest share of a host's physical VCPUs and memory that measured load may take "
+                "after a migration to it.",
+                0.8,
+                most=1.0,
+            ),
+            **measured_load.PARAMETERS,
+            **characters.PARAMETERS,
         }
     )
+
+    def metrics(self) -> tuple[MetricNeed, ...]:
+        """The load of instances, and what characters ask about."""
+        return (*measured_load.needs(self.parameters), *characters.needs(self.parameters))
 
     def execute(self, session: Session, context: Context) -> None:
         """Record the moves (specify), or propose migrations whose host Nova chooses (auto)."""
@@ -58,14 +72,20 @@ class NodeResourceConsolidation(Strategy):
         used = on_hosts(
             np.where(view.consumers.alive, vcpus, 0.0), session.homes(), view.provider_rows
         )
-        packer = Packer(eligibility, {})
+        measured = Measured.of(self, work, context, eligibility)
+        targets = eligibility.targets
+        loads: list[Load] = []
+        if measured is not None:
+            targets = targets & measured.hosts
+            loads = measured.loads(work, self.parameters["measured_threshold"])
+        packer = Packer(eligibility, {}, loads, targets)
         release = Release(
             packer,
             migration_limit=self.parameters["migration_limit"],
             minimum_gain=self.parameters["minimum_gain"],
         )
         packer.open_only(release.in_use)
-        sources = release.donors & eligibility.targets & ~self._failed(session, context)
+        sources = release.donors & targets & ~self._failed(session, context)
         self._release(release, sources, used, vcpus, context)
         if auto and release.released:
             free = eligibility.targets & ~release.in_use

@@ -16,7 +16,7 @@ import numpy as np
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
 from tachyon.graph.view.columns import F64, I64, Bool
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.measurements import MetricNeed
@@ -49,6 +49,7 @@ class NoisyNeighbor(Strategy):
                 "Least gain of a migration: the cache that the noisy instance took, in bytes."
             ),
             "missing_metrics": options.MISSING_METRICS,
+            **characters.PARAMETERS,
         }
     )
 
@@ -58,6 +59,7 @@ class NoisyNeighbor(Strategy):
         return (
             MetricNeed(metric=_NOW, resource_type="instance", period=span),
             MetricNeed(metric=_NOW, resource_type="instance", period=2 * span, key=_LONG),
+            *characters.needs(self.parameters),
         )
 
     def execute(self, session: Session, context: Context) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from tachyon.graph.simulation import Session
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.measurements import MetricNeed
@@ -40,6 +40,7 @@ class OutletTemperature(Strategy):
                 "Least gain of a migration: by how much cooler its destination is, in °C."
             ),
             "missing_metrics": options.MISSING_METRICS,
+            **characters.PARAMETERS,
         }
     )
 
@@ -52,6 +53,7 @@ class OutletTemperature(Strategy):
                 period=self.parameters["period"],
                 granularity=self.parameters["granularity"],
             ),
+            *characters.needs(self.parameters),
         )
 
     def execute(self, session: Session, context: Context) -> None:

@@ -16,19 +16,26 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from tachyon.graph.deltas import Move
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
 from tachyon.graph.view.columns import I64
+from tachyon.optimize.folding import fold
+from tachyon.optimize.goals.workload_balancing import balanced_hosts
 from tachyon.optimize.planners.ordering import Step, order_moves
 from tachyon.optimize.reassignment.problem import Problem
 from tachyon.optimize.reassignment.search import Search
 from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.reassignment.statement import Statement
 from tachyon.optimize.reassignment.way import Way
+from tachyon.optimize.scored import Scored
+from tachyon.optimize.strategies import characters, measured_load
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
+from tachyon.optimize.strategies.measured_load import Measured
+from tachyon.optimize.strategies.measurements import MetricNeed
 from tachyon.optimize.strategies.options import migration_limit, minimum_gain, parameters
 
 if TYPE_CHECKING:
@@ -160,8 +167,14 @@ class Rebalance(Strategy):
             },
             "migration_limit": migration_limit(),
             "minimum_gain": minimum_gain("Least cost that each migration has to save."),
+            **measured_load.PARAMETERS,
+            **characters.PARAMETERS,
         }
     )
+
+    def metrics(self) -> tuple[MetricNeed, ...]:
+        """The load of instances, and what characters ask about."""
+        return (*measured_load.needs(self.parameters), *characters.needs(self.parameters))
 
     def clock(self) -> float:
         """Return the seconds that `time_limit` is measured by."""
@@ -175,12 +188,7 @@ class Rebalance(Strategy):
 
     def weights(self, view: View) -> dict[str, float]:
         """Return the load weights; raises `InvalidInput` for an unknown column."""
-        given: dict[str, float] = {n: w for n, w in self.parameters["load_weights"].items() if w}
-        for name in given:
-            view.column(name)
-        measured = [m.name for m in view.metrics]
-        usual = [name for name in ("VCPU", "MEMORY_MB") if name in view.class_index]
-        return given or dict.fromkeys(measured or usual or view.classes, 1.0)
+        return measured_load.weights(self.parameters["load_weights"], view)
 
     def execute(self, session: Session, context: Context) -> None:
         """Search until the time is over and record the way to the best placement found."""
@@ -189,7 +197,7 @@ class Rebalance(Strategy):
             compiled.prepare()
         began = self.clock()
         limit = float(self.parameters["time_limit"])
-        statement = Statement(self, session, context)
+        statement = self._stated(session, context)
         problem = statement.problem
 
         def left() -> float:
@@ -216,6 +224,26 @@ class Rebalance(Strategy):
         context.facts |= {"cost_before": before, "cost_after": after, "cost_found": found}
         context.facts["steps"] = steps
         context.facts["search"] = "numpy" if compiled is None else "compiled"
+
+    def _stated(self, session: Session, context: Context) -> Statement:
+        """Put the session as a problem, with the load that was measured, if any was."""
+        eligibility = self.eligibility(session, context)
+        measured = Measured.of(self, session, context, eligibility)
+        if measured is None:
+            return Statement(self, session, context)
+        seen = measured.seen(session)
+        statement = Statement(self, seen, context)
+        problem, known = statement.problem, measured.hosts[statement.hosts]
+        # Of whom the load is not known stays; so do those beside, and nobody comes there.
+        statement.problem = replace(
+            problem,
+            movable=problem.movable & known[problem.start],
+            allowed=problem.allowed & known,
+        )
+        hosts = balanced_hosts(session, context.scope) & measured.hosts
+        weights = self.weights(seen.view)
+        context.scored = Scored(view=fold(seen).view, hosts=hosts, weights=weights)
+        return statement
 
 
 def _searches(

@@ -12,10 +12,12 @@ from tachyon.graph.view import View
 from tachyon.optimize.folding import fold
 from tachyon.optimize.goals.workload_balancing import balanced_hosts
 from tachyon.optimize.migration import states
-from tachyon.optimize.strategies import characters
+from tachyon.optimize.scored import Scored
+from tachyon.optimize.strategies import characters, measured_load
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.descent import Aims, Descent
+from tachyon.optimize.strategies.measured_load import Measured
 from tachyon.optimize.strategies.measurements import MetricNeed
 
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
@@ -70,22 +72,18 @@ class StandardDeviation(Strategy):
                 "type": "boolean",
                 "default": False,
             },
+            **measured_load.PARAMETERS,
             **characters.PARAMETERS,
         },
     }
 
     def metrics(self) -> tuple[MetricNeed, ...]:
-        """What characters ask about; load is that of the view's columns."""
-        return characters.needs(self.parameters)
+        """The load of instances, and what characters ask about."""
+        return (*measured_load.needs(self.parameters), *characters.needs(self.parameters))
 
     def weights(self, view: View) -> dict[str, float]:
         """Return the parameter's weights, or what stands for none."""
-        given: dict[str, float] = {n: w for n, w in self.parameters["weights"].items() if w > 0}
-        for name in given:
-            view.column(name)
-        measured = [m.name for m in view.metrics]
-        usual = [c for c in ("VCPU", "MEMORY_MB") if c in view.class_index]
-        return given or dict.fromkeys(measured or usual or view.classes, 1.0)
+        return measured_load.weights(self.parameters["weights"], view)
 
     def limits(self, view: View) -> dict[str, float]:
         """Return the limits given."""
@@ -96,21 +94,27 @@ class StandardDeviation(Strategy):
 
     def execute(self, session: Session, context: Context) -> None:
         """Record moves, each of which lowers the weighted deviation."""
-        view, given = session.view, self.parameters
-        hosts = balanced_hosts(session, context.scope)
-        if hosts.sum() < 2:
-            return
-        weights = self.weights(view)
-        aims = Aims(
-            weights=weights,
-            thresholds=dict.fromkeys(weights, given["threshold"]),
-            limits=self.limits(view),
-            migration_limit=given["migration_limit"],
-            minimum_gain=given["minimum_gain"] / hosts.sum(),
-        )
+        given = self.parameters
         eligibility = self.eligibility(
             session, context, states=states(cold=given["cold_migration"])
         )
-        Descent(
-            session, fold(session), eligibility, eligibility.movable, hosts, aims, context
-        ).run()
+        hosts, movable = balanced_hosts(session, context.scope), eligibility.movable
+        seen = session
+        measured = Measured.of(self, session, context, eligibility)
+        if measured is not None:
+            seen = measured.seen(session)
+            hosts, movable = hosts & measured.hosts, movable & measured.instances
+        weights = self.weights(seen.view)
+        folded = fold(seen)
+        if measured is not None:
+            context.scored = Scored(view=folded.view, hosts=hosts, weights=weights)
+        if hosts.sum() < 2:
+            return
+        aims = Aims(
+            weights=weights,
+            thresholds=dict.fromkeys(weights, given["threshold"]),
+            limits=self.limits(session.view),
+            migration_limit=given["migration_limit"],
+            minimum_gain=given["minimum_gain"] / hosts.sum(),
+        )
+        Descent(session, folded, eligibility, movable, hosts, aims, context).run()

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from tachyon.graph.simulation import Session
-from tachyon.optimize.strategies import options
+from tachyon.optimize.strategies import characters, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.measurements import MetricNeed
@@ -49,12 +49,13 @@ class UniformAirflow(Strategy):
                 "Least gain of a migration: by how much less air its destination needs, in 0.1 CFM."
             ),
             "missing_metrics": options.MISSING_METRICS,
+            **characters.PARAMETERS,
         }
     )
 
     def metrics(self) -> tuple[MetricNeed, ...]:
         """Airflow, inlet temperature and power of hosts."""
-        return tuple(
+        needs = (
             MetricNeed(
                 metric=name,
                 resource_type="compute_node",
@@ -63,6 +64,7 @@ class UniformAirflow(Strategy):
             )
             for name in _METRICS
         )
+        return (*needs, *characters.needs(self.parameters))
 
     def execute(self, session: Session, context: Context) -> None:
         """Record the moves off the first host at fault whose instances find a place."""
