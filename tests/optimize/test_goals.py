@@ -68,6 +68,16 @@ def test_strategies_serve_the_goals_of_watcher() -> None:
     assert all(name == strategy.name for name, strategy in PLUGINS.strategies.items())
 
 
+def test_plans_of_balancing_are_ordered_by_weight() -> None:
+    """As documented; the planner that Watcher's code takes limits nothing that runs at a time."""
+    balancing = {n: s.planner for n, s in PLUGINS.strategies.items()
+                 if s.goal == "workload_balancing"}  # fmt: skip
+    assert set(balancing.values()) == {"weight"}
+    assert {"workload_balance", "workload_stabilization", "storage_capacity_balance"} <= {
+        *balancing
+    }
+
+
 @pytest.mark.parametrize("name", sorted(SERVED))
 def test_every_strategy_takes_a_limit_and_a_least_gain_that_may_be_left_out(name: str) -> None:
     properties = PLUGINS.strategies[name].schema["properties"]
