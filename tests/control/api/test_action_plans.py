@@ -122,13 +122,15 @@ def test_a_plan_is_started(api: Api, here: World, bus: Bus, way: str) -> None:
 
 
 def test_cancelling_a_waiting_plan_cancels_its_actions(
-    api: Api, objects: Objects, here: World
+    api: Api, objects: Objects, here: World, bus: Bus
 ) -> None:
     """Those that were skipped stay skipped."""
     first, *rest = objects.actions.find({"action_plan_id": here.plan.id})
     objects.actions.transition(first.id, "SKIPPED")
     for state in ("PENDING", "CANCELLED"):
         api.ok("PATCH", f"{PATH}/{here.plan.uuid}", patch("/state", state))
+    # Nothing of this test is on its way when the next one begins.
+    bus.wait_for(("launch_action_plan", here.plan.uuid))
     found = objects.actions.find({"action_plan_id": here.plan.id})
     assert [a.state for a in found] == ["SKIPPED", *["CANCELLED"] * len(rest)]
 

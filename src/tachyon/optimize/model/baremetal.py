@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.view import View
-from tachyon.optimize.model.elements import Element, IronicNode
+from tachyon.optimize.model.elements import IronicNode
 from tachyon.optimize.model.layer import Layer
 from tachyon.optimize.model.relation import Relation
 from tachyon.optimize.model.root import ClusterModel
@@ -60,9 +61,6 @@ class TachyonBaremetalModel(ClusterModel):
             for at, fields in session.state.fields.items()
         }
 
-    def _wrote(self, element: Element, name: str, before: Any) -> None:
-        self._backing.wrote(element, name)
-
     def assert_node(self, obj: object) -> None:
         """Raise `IllegalArgumentException` for anything but a bare-metal node."""
         self._expect(obj, IronicNode)
@@ -100,17 +98,8 @@ class TachyonBaremetalModel(ClusterModel):
             text.write(node)
         return text.done()
 
-    @classmethod
-    def from_xml(cls, data: str | bytes, *args: Any, **kwargs: Any) -> Self:
-        """Return a model with the nodes of an XML text.
-
-        Args:
-            data: as `to_xml` writes it.
-            args: of the constructor.
-            kwargs: of the constructor.
-        """
-        model = cls(*args, **kwargs)
-        root = ElementTree.fromstring(data if isinstance(data, bytes) else str(data))
+    def _read_xml(
+        self, root: ElementTree.Element, above: Mapping[ElementTree.Element, ElementTree.Element]
+    ) -> None:
         for found in root.iter("IronicNode"):
-            model.add_node(IronicNode.from_xml_element(found))
-        return model
+            self.add_node(IronicNode.from_xml_element(found))

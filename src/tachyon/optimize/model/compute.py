@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 from tachyon.graph.simulation import Session
@@ -130,7 +131,7 @@ class TachyonClusterModel(ClusterModel):
                     self._placements.changed.add(host)
         elif name == "hostname":
             self._names = None
-        self._backing.wrote(element, name)
+        super()._wrote(element, name, before)
 
     def assert_node(self, obj: object) -> None:
         """Raise `IllegalArgumentException` for anything but a compute node."""
@@ -207,7 +208,7 @@ class TachyonClusterModel(ClusterModel):
     def _known(self, node: ComputeNode) -> str:
         uuid = node.uuid
         if self._nodes.find(uuid) is None:
-            raise self.exceptions.NetworkXError(f"The node {uuid} is not in the model.")
+            raise self._no_node(uuid)
         return uuid
 
     def get_node_used_resources(self, node: ComputeNode) -> dict[str, int]:
@@ -379,9 +380,6 @@ class TachyonClusterModel(ClusterModel):
             self._recorded(mine, source, target)
         return True
 
-    def _no_edge(self, child: str, parent: str) -> Exception:
-        return self.exceptions.NetworkXError(f"The edge {child}-{parent} is not in the model.")
-
     def _count(self, host: str, instance: Instance, sign: int) -> None:
         """Bring what a host uses up to date, where it is known."""
         used = self._node_resource_cache.get(host)
@@ -422,28 +420,17 @@ class TachyonClusterModel(ClusterModel):
             text.write(one)
         return text.done()
 
-    @classmethod
-    def from_xml(cls, data: str | bytes, *args: Any, **kwargs: Any) -> Self:
-        """Return a model with the hosts and instances of an XML text.
-
-        Args:
-            data: as `to_xml` writes it.
-            args: of the constructor.
-            kwargs: of the constructor.
-        """
-        model = cls(*args, **kwargs)
-        text = data if isinstance(data, bytes) else str(data)
-        root = ElementTree.fromstring(text)
-        above = {child: parent for parent in root.iter() for child in parent}
+    def _read_xml(
+        self, root: ElementTree.Element, above: Mapping[ElementTree.Element, ElementTree.Element]
+    ) -> None:
         for found in root.iter("ComputeNode"):
-            model.add_node(ComputeNode.from_xml_element(found))
+            self.add_node(ComputeNode.from_xml_element(found))
         for found in root.iter("Instance"):
             instance = Instance.from_xml_element(found)
-            model.add_instance(instance)
+            self.add_instance(instance)
             parent = above[found]
             if parent.tag == "ComputeNode":
-                model.map_instance(instance.uuid, parent.attrib["uuid"])
-        return model
+                self.map_instance(instance.uuid, parent.attrib["uuid"])
 
 
 _uuid = attrgetter("uuid")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
+from xml.etree import ElementTree
 
 from tachyon.graph.mutations import AnyMutation, Cluster
 from tachyon.graph.simulation import Session
@@ -142,9 +143,9 @@ class ClusterModel(ABC):
     def _writes(self) -> _Writes:
         return _Writes(weakref.ref(self))
 
-    @abstractmethod
     def _wrote(self, element: Element, name: str, before: Any) -> None:
         """Take note of a write to an element of the model."""
+        self._backing.wrote(element, name)
 
     @property
     def view(self) -> View:
@@ -276,6 +277,26 @@ class ClusterModel(ABC):
     def _write_xml(self) -> str:
         """Return the model as XML."""
 
+    @classmethod
+    def from_xml(cls, data: str | bytes, *args: Any, **kwargs: Any) -> Self:
+        """Return a model with the elements of an XML text.
+
+        Args:
+            data: as `to_xml` writes it.
+            args: of the constructor.
+            kwargs: of the constructor.
+        """
+        model = cls(*args, **kwargs)
+        root = ElementTree.fromstring(data if isinstance(data, bytes) else str(data))
+        model._read_xml(root, {child: parent for parent in root.iter() for child in parent})
+        return model
+
+    @abstractmethod
+    def _read_xml(
+        self, root: ElementTree.Element, above: Mapping[ElementTree.Element, ElementTree.Element]
+    ) -> None:
+        """Add the elements of a tree; `above` is the parent of each of its nodes."""
+
     def edges(self) -> list[tuple[str, str]]:
         """Return who stands on what, as pairs of keys."""
         return [edge for relation in self._parts.relations() for edge in relation.edges()]
@@ -287,7 +308,13 @@ class ClusterModel(ABC):
                 return iter(list(relation.of(key)))
         if key in self:
             return iter(())
-        raise self.exceptions.NetworkXError(f"The node {key} is not in the model.")
+        raise self._no_node(key)
+
+    def _no_node(self, key: str) -> Exception:
+        return self.exceptions.NetworkXError(f"The node {key} is not in the model.")
+
+    def _no_edge(self, child: str, parent: str) -> Exception:
+        return self.exceptions.NetworkXError(f"The edge {child}-{parent} is not in the model.")
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and any(

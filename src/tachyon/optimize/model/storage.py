@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.view import View
-from tachyon.optimize.model.elements import Element, Pool, StorageNode, Volume
+from tachyon.optimize.model.elements import Pool, StorageNode, Volume
 from tachyon.optimize.model.layer import Layer
 from tachyon.optimize.model.relation import Relation
 from tachyon.optimize.model.root import ClusterModel
@@ -88,9 +88,6 @@ class TachyonStorageModel(ClusterModel):
             keys[at]: {name: fields[name] for name in ("status", "state") if name in fields}
             for at, fields in state.fields.items()
         }
-
-    def _wrote(self, element: Element, name: str, before: Any) -> None:
-        self._backing.wrote(element, name)
 
     def assert_node(self, obj: object) -> None:
         """Raise `IllegalArgumentException` for anything but a storage host."""
@@ -177,9 +174,6 @@ class TachyonStorageModel(ClusterModel):
         if self._pools.find(pool.name) is None:
             raise self._no_node(pool.name)
         return list(self._lying.of(pool.name).values())
-
-    def _no_node(self, key: str) -> Exception:
-        return self.exceptions.NetworkXError(f"The node {key} is not in the model.")
 
     def add_node(self, node: StorageNode) -> None:
         """Add a storage host, or put it in the place of the one of its name."""
@@ -284,9 +278,6 @@ class TachyonStorageModel(ClusterModel):
                 raise self._no_edge(mine.uuid, out_of.name)
             self._backing.displace(mine, out_of.name)
 
-    def _no_edge(self, child: str, parent: str) -> Exception:
-        return self.exceptions.NetworkXError(f"The edge {child}-{parent} is not in the model.")
-
     def _node(self, node: StorageNode | str) -> StorageNode:
         if isinstance(node, str):
             return self.get_node_by_name(node)
@@ -316,28 +307,18 @@ class TachyonStorageModel(ClusterModel):
             text.write(one)
         return text.done()
 
-    @classmethod
-    def from_xml(cls, data: str | bytes, *args: Any, **kwargs: Any) -> Self:
-        """Return a model with the storage hosts, pools and volumes of an XML text.
-
-        Args:
-            data: as `to_xml` writes it.
-            args: of the constructor.
-            kwargs: of the constructor.
-        """
-        model = cls(*args, **kwargs)
-        root = ElementTree.fromstring(data if isinstance(data, bytes) else str(data))
-        above = {child: parent for parent in root.iter() for child in parent}
+    def _read_xml(
+        self, root: ElementTree.Element, above: Mapping[ElementTree.Element, ElementTree.Element]
+    ) -> None:
         for found in root.iter("StorageNode"):
-            model.add_node(StorageNode.from_xml_element(found))
+            self.add_node(StorageNode.from_xml_element(found))
         for found in root.iter("Pool"):
             pool = Pool.from_xml_element(found)
-            model.add_pool(pool)
+            self.add_pool(pool)
             if (parent := above[found]).tag == "StorageNode":
-                model.map_pool(pool.name, parent.attrib["host"])
+                self.map_pool(pool.name, parent.attrib["host"])
         for found in root.iter("Volume"):
             volume = Volume.from_xml_element(found)
-            model.add_volume(volume)
+            self.add_volume(volume)
             if (parent := above[found]).tag == "Pool":
-                model.map_volume(volume.uuid, parent.attrib["name"])
-        return model
+                self.map_volume(volume.uuid, parent.attrib["name"])

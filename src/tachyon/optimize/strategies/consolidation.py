@@ -12,7 +12,7 @@ for what it usually uses. That is for continuous audits, every few minutes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from tachyon.graph.view import View
 from tachyon.graph.view.columns import Bool
 from tachyon.optimize.folding import fold
 from tachyon.optimize.migration import states
-from tachyon.optimize.strategies import characters, cpu_use
+from tachyon.optimize.strategies import characters, cpu_use, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.cpu_use import CpuUse
@@ -33,8 +33,6 @@ from tachyon.optimize.strategies.packing import Packer
 from tachyon.optimize.strategies.release import Release
 from tachyon.optimize.strategies.services import disable
 
-_SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
-
 
 class Consolidation(Strategy):
     """Empty as many hosts as possible, the cheapest first."""
@@ -42,42 +40,20 @@ class Consolidation(Strategy):
     name = "consolidation"
     display_name = "Consolidation"
     goal = "server_consolidation"
-    schema: ClassVar[dict[str, Any]] = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "threshold": {
-                "description": "Highest share of a host's capacity that measured load may take "
-                "after a migration to it, for each metric that is measured.",
-                **_SHARE,
-                "default": 0.8,
-            },
-            "limits": {
-                "description": "Highest shares by resource class or metric; what is named here "
-                "overrides the threshold.",
-                "type": "object",
-                "additionalProperties": _SHARE,
-                "default": {},
-            },
-            "migration_limit": {
-                "description": "Most instances to migrate; 0 stands for no limit.",
-                "type": "integer",
-                "minimum": 0,
-                "default": 0,
-            },
-            "minimum_gain": {
-                "description": "Least number of hosts released per migration for which a host is "
-                "emptied: 0.1 leaves alone every host with more than ten instances.",
-                "type": "number",
-                "minimum": 0,
-                "maximum": 1,
-                "default": 0,
-            },
-            "cold_migration": {
-                "description": "Whether stopped instances may be migrated (cold).",
-                "type": "boolean",
-                "default": True,
-            },
+    schema: ClassVar[options.Schema] = options.parameters(
+        {
+            "threshold": options.share(
+                "Highest share of a host's capacity that measured load may take after a migration "
+                "to it, for each metric that is measured.",
+                0.8,
+            ),
+            "limits": options.limits(
+                "Highest shares by resource class or metric; what is named here overrides the "
+                "threshold."
+            ),
+            "migration_limit": options.migration_limit(),
+            "minimum_gain": {**options.RELEASE_GAIN, "maximum": 1},
+            "cold_migration": options.cold_migration(default=True),
             "disable_released": {
                 "description": "Whether the service of a released host is disabled, so that "
                 "nothing new is scheduled there.",
@@ -93,17 +69,16 @@ class Consolidation(Strategy):
                 "maximum": 1,
                 "default": 0,
             },
-            "usual_threshold": {
-                "description": "Highest share of a host's VCPUs that the usual use of its "
-                "instances may take after a migration to it, where there is an overload; what they "
-                "use now is held to the threshold.",
-                **_SHARE,
-                "default": 0.8,
-            },
+            "usual_threshold": options.share(
+                "Highest share of a host's VCPUs that the usual use of its instances may take "
+                "after a migration to it, where there is an overload; what they use now is held "
+                "to the threshold.",
+                0.8,
+            ),
             **cpu_use.PARAMETERS,
             **characters.PARAMETERS,
-        },
-    }
+        }
+    )
 
     def metrics(self) -> tuple[MetricNeed, ...]:
         """CPU use of instances, where hosts are judged by it; what characters ask about."""

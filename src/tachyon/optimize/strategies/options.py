@@ -13,6 +13,8 @@ from msgspec import Struct
 
 Schema = dict[str, Any]
 
+_SHARE: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+
 #: Aggregates that every datasource knows.
 AGGREGATES = ("mean", "min", "max", "count")
 
@@ -58,9 +60,33 @@ def migration_limit(default: int = 0) -> Schema:
     }
 
 
-def minimum_gain(meaning: str) -> Schema:
+def cold_migration(*, default: bool) -> Schema:
+    """Return the schema of whether stopped instances go, too."""
+    return {
+        "description": "Whether stopped instances may be migrated (cold).",
+        "type": "boolean",
+        "default": default,
+    }
+
+
+def share(what: str, default: float) -> Schema:
+    """Return the schema of a share above 0."""
+    return {"description": what, **_SHARE, "default": default}
+
+
+def limits(what: str) -> Schema:
+    """Return the schema of highest shares by resource class or metric."""
+    return {
+        "description": what,
+        "type": "object",
+        "additionalProperties": _SHARE,
+        "default": {},
+    }
+
+
+def minimum_gain(meaning: str, default: float = 0) -> Schema:
     """Return the schema of the least gain for which something is moved."""
-    return {"description": meaning, "type": "number", "minimum": 0, "default": 0}
+    return {"description": meaning, "type": "number", "minimum": 0, "default": default}
 
 
 RELEASE_GAIN = minimum_gain(

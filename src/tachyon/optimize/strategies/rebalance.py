@@ -31,12 +31,11 @@ from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.reassignment.statement import Statement
 from tachyon.optimize.reassignment.way import Way
 from tachyon.optimize.scored import Scored
-from tachyon.optimize.strategies import characters, measured_load
+from tachyon.optimize.strategies import characters, measured_load, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.measured_load import Measured
 from tachyon.optimize.strategies.measurements import MetricNeed
-from tachyon.optimize.strategies.options import migration_limit, minimum_gain, parameters
 
 if TYPE_CHECKING:
     from tachyon.optimize.reassignment.islands import Islands
@@ -56,7 +55,7 @@ class Rebalance(Strategy):
     name = "rebalance"
     display_name = "Rebalance"
     goal = "workload_balancing"
-    schema: ClassVar[dict[str, Any]] = parameters(
+    schema: ClassVar[dict[str, Any]] = options.parameters(
         {
             "time_limit": {
                 "description": "Seconds that the search may take.",
@@ -160,13 +159,9 @@ class Rebalance(Strategy):
                 },
                 "default": {},
             },
-            "cold_migration": {
-                "description": "Whether stopped instances may be migrated (cold).",
-                "type": "boolean",
-                "default": False,
-            },
-            "migration_limit": migration_limit(),
-            "minimum_gain": minimum_gain("Least cost that each migration has to save."),
+            "cold_migration": options.cold_migration(default=False),
+            "migration_limit": options.migration_limit(),
+            "minimum_gain": options.minimum_gain("Least cost that each migration has to save."),
             **measured_load.PARAMETERS,
             **characters.PARAMETERS,
         }

@@ -5,7 +5,7 @@ Steepest descent on the weighted sum of the standard deviations of utilisation, 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import View
@@ -13,14 +13,12 @@ from tachyon.optimize.folding import fold
 from tachyon.optimize.goals.workload_balancing import balanced_hosts
 from tachyon.optimize.migration import states
 from tachyon.optimize.scored import Scored
-from tachyon.optimize.strategies import characters, measured_load
+from tachyon.optimize.strategies import characters, measured_load, options
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.descent import Aims, Descent
 from tachyon.optimize.strategies.measured_load import Measured
 from tachyon.optimize.strategies.measurements import MetricNeed
-
-_SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 
 
 class StandardDeviation(Strategy):
@@ -29,10 +27,8 @@ class StandardDeviation(Strategy):
     name = "standard_deviation"
     display_name = "Standard deviation"
     goal = "workload_balancing"
-    schema: ClassVar[dict[str, Any]] = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
+    schema: ClassVar[options.Schema] = options.parameters(
+        {
             "weights": {
                 "description": "Weight of each resource class or metric whose deviation counts. "
                 "Empty: every metric that is measured, else VCPU and MEMORY_MB, all alike.",
@@ -47,35 +43,21 @@ class StandardDeviation(Strategy):
                 "minimum": 0,
                 "default": 0.05,
             },
-            "limits": {
-                "description": "Highest shares of a host's capacity that may be used after a "
-                "migration to it, by resource class or metric.",
-                "type": "object",
-                "additionalProperties": _SHARE,
-                "default": {},
-            },
-            "migration_limit": {
-                "description": "Most instances to migrate; 0 stands for no limit.",
-                "type": "integer",
-                "minimum": 0,
-                "default": 0,
-            },
-            "minimum_gain": {
-                "description": "Least gain of a migration: by how much it lowers the weighted "
-                "deviation, times the number of hosts (so that it means the same at every size).",
-                "type": "number",
-                "minimum": 0,
-                "default": 0.01,
-            },
-            "cold_migration": {
-                "description": "Whether stopped instances may be migrated (cold).",
-                "type": "boolean",
-                "default": False,
-            },
+            "limits": options.limits(
+                "Highest shares of a host's capacity that may be used after a migration to it, by "
+                "resource class or metric."
+            ),
+            "migration_limit": options.migration_limit(),
+            "minimum_gain": options.minimum_gain(
+                "Least gain of a migration: by how much it lowers the weighted deviation, times "
+                "the number of hosts (so that it means the same at every size).",
+                0.01,
+            ),
+            "cold_migration": options.cold_migration(default=False),
             **measured_load.PARAMETERS,
             **characters.PARAMETERS,
-        },
-    }
+        }
+    )
 
     def metrics(self) -> tuple[MetricNeed, ...]:
         """The load of instances, and what characters ask about."""

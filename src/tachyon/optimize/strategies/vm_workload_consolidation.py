@@ -29,8 +29,6 @@ from tachyon.optimize.strategies.readings import Readings
 from tachyon.optimize.strategies.release import Release
 from tachyon.optimize.strategies.services import disable
 
-_SHARE: options.Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
-
 
 class Utilisation(Struct, frozen=True, kw_only=True):
     """What instances use (N), hosts use (P) and hosts may use (P) of one resource."""
@@ -55,9 +53,9 @@ class VMWorkloadConsolidation(Strategy):
                 "type": "object",
                 "additionalProperties": False,
                 "properties": {
-                    "cpu": {"description": "Of VCPU.", **_SHARE, "default": 1.0},
-                    "ram": {"description": "Of memory.", **_SHARE, "default": 1.0},
-                    "disk": {"description": "Of disk.", **_SHARE, "default": 1.0},
+                    "cpu": options.share("Of VCPU.", 1.0),
+                    "ram": options.share("Of memory.", 1.0),
+                    "disk": options.share("Of disk.", 1.0),
                 },
                 "default": {"cpu": 1.0, "ram": 1.0, "disk": 1.0},
             },

@@ -15,13 +15,9 @@ from tachyon.graph.view.view import EPOCH, View
 from tachyon.optimize.model.elements import ComputeNode, Instance
 from tachyon.optimize.model.elements.element import COMMON
 from tachyon.optimize.model.records import compute_node, instance
+from tachyon.optimize.model.tables.consumers import ConsumerEdges, Consumers
 from tachyon.optimize.model.tables.providers import Providers
-from tachyon.optimize.model.tables.rows import (
-    Children,
-    json_of,
-    odd_consumers,
-    total_held,
-)
+from tachyon.optimize.model.tables.rows import json_of, total_held
 
 
 class Hosts(Providers[ComputeNode]):
@@ -71,42 +67,17 @@ class Hosts(Providers[ComputeNode]):
         ]
 
 
-class Instances:
+class Instances(Consumers[Instance]):
     """The instances of a view that stand on compute hosts, or nowhere (`layer.Source`)."""
 
     element = Instance
 
-    def __init__(self, view: View, hosts: Hosts) -> None:
-        self.view = view
-        self.hosts = hosts
-        self.keys = view.consumers.uuid
-
-    @cached_property
-    def members(self) -> Bool:
-        """N; which consumers are instances of the compute model."""
-        view = self.view
-        columns = view.consumers
-        mine = columns.alive & (columns.type == view.codes.type.find("instance"))
-        compute = np.array([t == "compute" for t in view.tree.types] + [True])
+    def of_type(self) -> Bool:
+        """Return which consumers are instances of the compute model (N)."""
+        compute = np.array([t == "compute" for t in self.view.tree.types] + [True])
         # Home −1 is the last row: one that stands nowhere is in the model.
-        members: Bool = mine & compute[columns.home]
+        members: Bool = self.alive("instance") & compute[self.view.consumers.home]
         return members
-
-    @cached_property
-    def rows(self) -> list[int]:
-        """Rows of instances in the order in which they came into the graph."""
-        order = self.view.consumer_order
-        found: list[int] = order[self.members[order]].tolist()
-        return found
-
-    @cached_property
-    def _member(self) -> bytes:
-        return self.members.tobytes()
-
-    def row(self, key: str) -> int:
-        """Return the row of an instance, −1 when there is none."""
-        row = self.view.consumers.index.get(key, -1)
-        return row if 0 <= row < self.view.consumer_rows and self._member[row] else -1
 
     @cached_property
     def amounts(self) -> dict[str, list[int]]:
@@ -138,11 +109,6 @@ class Instances:
             columns.watcher_exclude.tolist(),
             [projects[code] for code in columns.project.tolist()],
         )
-
-    @cached_property
-    def odd(self) -> dict[int, Any]:
-        """What instances say that their own fields do not, by row."""
-        return odd_consumers(self.view)
 
     def fill(self, row: int, values: dict[str, Any], stage: int) -> None:
         """Add what an instance says: first what most strategies read, then the rest."""
@@ -180,39 +146,12 @@ class Instances:
         return None if home < 0 else self.view.provider_at(home)
 
 
-class Placements:
+class Placements(ConsumerEdges):
     """Which instances stand on which hosts (`relation.Edges`)."""
 
     def __init__(self, instances: Instances) -> None:
+        super().__init__(instances)
         self._instances = instances
-
-    @cached_property
-    def _several(self) -> dict[int, list[int]]:
-        row = self._instances.hosts.row
-        members = self._instances.members
-        return {
-            at: [host for key in odd.hosts if (host := row(key)) >= 0]
-            for at, odd in self._instances.odd.items()
-            if odd.hosts is not None and members[at]
-        }
-
-    @cached_property
-    def _children(self) -> Children:
-        odd = self._instances.odd
-        since = {row: odd[row].since for row in self._several}
-        return Children(self._instances.view, self._instances.members, self._several, since)
-
-    def parents(self, child: int) -> Sequence[int]:
-        """Return the rows of the hosts of an instance."""
-        several = self._several.get(child)
-        if several is not None:
-            return several
-        home = self._instances.view.consumers.home.item(child)
-        return () if home < 0 else (home,)
-
-    def children(self, parent: int) -> Sequence[int]:
-        """Return the rows of a host's instances in the order of arrival."""
-        return self._children.of(parent)
 
     @cached_property
     def used(self) -> tuple[list[int], list[int], list[int]]:
@@ -221,8 +160,8 @@ class Placements:
         view = instances.view
         home = view.consumers.home
         members = instances.members & (home >= 0)
-        if self._several:
-            members[list(self._several)] = False
+        if self.several:
+            members[list(self.several)] = False
         rows = np.flatnonzero(members)
         found = []
         odd = {row: instances.odd[row] for row in instances.odd if members[row]}
@@ -232,7 +171,7 @@ class Placements:
                 amounts[row] = oddity.set.get(name, 0 if name in oddity.unset else amounts[row])
             sums = np.zeros(view.provider_rows, np.int64)
             np.add.at(sums, home[rows], amounts[rows])
-            for row, hosts in self._several.items():
+            for row, hosts in self.several.items():
                 oddity = instances.odd[row]
                 amount = oddity.set.get(name, int(amounts[row]))
                 for host in hosts:

@@ -1,4 +1,4 @@
-"""What the tables of all models have in common: bytes for masks, children by parent, odd fields."""
+"""What the tables of all models have in common: bytes for masks, children by parent, amounts."""
 
 from __future__ import annotations
 
@@ -10,22 +10,6 @@ import numpy as np
 
 from tachyon.graph.view.columns import I64, Bool
 from tachyon.graph.view.view import View
-from tachyon.optimize.model.records.oddities import KEY, Oddities
-
-_MARK = f'"{KEY}"'
-
-
-def odd_consumers(view: View) -> dict[int, Oddities]:
-    """Return by row what consumers of models say that the graph's fields cannot."""
-    found: dict[int, Oddities] | None = view.memo.get("model.odd")
-    if found is None:
-        found = {
-            row: msgspec.convert(msgspec.json.decode(text)[KEY], Oddities)
-            for row, text in enumerate(view.consumers.extra)
-            if text is not None and _MARK in text
-        }
-        view.memo["model.odd"] = found
-    return found
 
 
 class Children:

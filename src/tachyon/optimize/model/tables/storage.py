@@ -11,48 +11,18 @@ from tachyon.graph.view.view import View
 from tachyon.optimize.model.elements import Pool, StorageNode, Volume
 from tachyon.optimize.model.elements.element import COMMON
 from tachyon.optimize.model.records import oddities, pool, storage_node, volume
+from tachyon.optimize.model.tables.consumers import ConsumerEdges, Consumers
 from tachyon.optimize.model.tables.providers import Providers
-from tachyon.optimize.model.tables.rows import Children, odd_consumers
 
 
-class Volumes:
+class Volumes(Consumers[Volume]):
     """The volumes of a view (`layer.Source`)."""
 
     element = Volume
 
-    def __init__(self, view: View, pools: Providers[Pool]) -> None:
-        self.view = view
-        self.pools = pools
-        self.keys = view.consumers.uuid
-
-    @cached_property
-    def members(self) -> Bool:
-        """N; which consumers are volumes."""
-        view = self.view
-        columns = view.consumers
-        members: Bool = columns.alive & (columns.type == view.codes.type.find("volume"))
-        return members
-
-    @cached_property
-    def rows(self) -> list[int]:
-        """Rows of volumes in the order in which they came into the graph."""
-        order = self.view.consumer_order
-        found: list[int] = order[self.members[order]].tolist()
-        return found
-
-    @cached_property
-    def _member(self) -> bytes:
-        return self.members.tobytes()
-
-    def row(self, key: str) -> int:
-        """Return the row of a volume, −1 when there is none."""
-        row = self.view.consumers.index.get(key, -1)
-        return row if 0 <= row < self.view.consumer_rows and self._member[row] else -1
-
-    @cached_property
-    def odd(self) -> dict[int, oddities.Oddities]:
-        """What volumes say that their own fields do not, by row."""
-        return odd_consumers(self.view)
+    def of_type(self) -> Bool:
+        """Return which consumers are volumes (N)."""
+        return self.alive("volume")
 
     def fill(self, row: int, values: dict[str, Any], stage: int) -> None:
         """Add what a volume says; all at once."""
@@ -100,43 +70,16 @@ class PoolEdges:
         return sorted(rows, key=lambda row: rank.get(keys[row], len(rank)))
 
 
-class VolumeEdges:
+class VolumeEdges(ConsumerEdges):
     """Which volumes lie in which pools (`relation.Edges`)."""
-
-    def __init__(self, volumes: Volumes) -> None:
-        self._volumes = volumes
-
-    @cached_property
-    def _several(self) -> dict[int, list[int]]:
-        row = self._volumes.pools.row
-        members = self._volumes.members
-        return {
-            at: [pool for key in odd.hosts if (pool := row(key)) >= 0]
-            for at, odd in self._volumes.odd.items()
-            if odd.hosts is not None and members[at]
-        }
-
-    @cached_property
-    def _children(self) -> Children:
-        odd = self._volumes.odd
-        since = {row: odd[row].since for row in self._several}
-        return Children(self._volumes.view, self._volumes.members, self._several, since)
 
     @cached_property
     def _is_pool(self) -> list[bool]:
-        return [kind == "pool" for kind in self._volumes.view.tree.types]
+        return [kind == "pool" for kind in self._consumers.view.tree.types]
 
-    def parents(self, child: int) -> Sequence[int]:
-        """Return the rows of a volume's pools."""
-        several = self._several.get(child)
-        if several is not None:
-            return several
-        home = self._volumes.view.consumers.home.item(child)
-        return (home,) if home >= 0 and self._is_pool[home] else ()
-
-    def children(self, parent: int) -> Sequence[int]:
-        """Return the rows of a pool's volumes in the order of arrival."""
-        return self._children.of(parent)
+    def counts(self, home: int) -> bool:
+        """Tell whether a provider is a pool."""
+        return self._is_pool[home]
 
 
 class StorageTable:
