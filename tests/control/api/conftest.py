@@ -161,7 +161,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(gone)]
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(scope="package", params=BACKENDS)
 def control_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
@@ -169,7 +169,7 @@ def control_url(
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def graph_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('graph') / 'graph.db'}"
 
@@ -189,9 +189,13 @@ def configuration(control_url: str, graph_url: str, **given: Any) -> cfg.ConfigO
     return conf
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(control_url: str, graph_url: str) -> Iterator[tuple[str, Objects, Bus, Clock]]:
-    """The API, its database, the bus and the clock, for all tests."""
+    """The API, its database, the bus and the clock, for all tests of this package.
+
+    Not for longer: all `fake://` buses of one process are one, and the services that stand at its
+    ends here would take messages from those that other tests start.
+    """
     conf, bus, clock = configuration(control_url, graph_url, api__max_limit=50), Bus(), Clock()
     objects = Objects(Database.of(conf, clock=clock))
     transport = open_transport(conf, "fake://")
