@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tachyon.errors import CloudError
 from tachyon.graph.client import GraphClient
 from tachyon.graph.entities import ResourceProvider
 from tachyon.openstack.emulator.faults import RequestFault
@@ -232,6 +233,35 @@ def test_a_volume_through_its_life(scene: Scene, graph: GraphClient) -> None:
     do(lambda: cinder.post(f"/volumes/{made}/action", retype))
     do(lambda: cinder.delete(f"/volumes/{made}"))
     assert made not in {c.uuid for c in graph.consumers()}
+
+
+def test_snapshots_of_a_volume_are_counted_as_they_come_and_go(
+    scene: Scene, graph: GraphClient
+) -> None:
+    """Cinder moves no volume that has any, and strategies plan it for none."""
+    volume = next(v for v in volumes(scene) if not v.attachments)
+    others = [p for p in scene.emulator.cloud.storage.pools if p != volume.pool]
+    cinder = scene.cloud.cinder
+    collect(scene.cloud, graph)
+    taken = []
+
+    def told(count: int | None) -> None:
+        apply(graph, scene.cloud, [scene.events])
+        assert graph.consumer(volume.id).extra.get("snapshots") == count
+        assert_agrees(graph, scene)
+
+    for count in (1, 2):
+        body = {"snapshot": {"volume_id": volume.id, "name": f"of day {count}"}}
+        taken.append(cinder.post("/snapshots", body)["snapshot"]["id"])
+        told(count)
+    with pytest.raises(CloudError, match="must not have snapshots"):
+        cinder.post(f"/volumes/{volume.id}/action", {"os-migrate_volume": {"host": others[0]}})
+    # Whatever else is told of the volume, its snapshots are not forgotten.
+    cinder.put(f"/volumes/{volume.id}", {"volume": {"name": "renamed"}})
+    told(2)
+    for uuid, count in zip(taken, (1, None), strict=True):
+        cinder.delete(f"/snapshots/{uuid}")
+        told(count)
 
 
 def test_a_late_event_does_not_bring_back_a_deleted_volume(

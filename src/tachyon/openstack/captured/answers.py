@@ -50,6 +50,7 @@ _LISTS = (
     ("cinder", r"/scheduler-stats/get_pools", "pools", "name"),
     ("cinder", r"/types", "volume_types", "id"),
     ("cinder", r"/volumes/detail", "volumes", "id"),
+    ("cinder", r"/snapshots/detail", "snapshots", "id"),
     ("placement", r"/resource_providers", "resource_providers", "uuid"),
 )
 #: Answers about one thing: service, path with its uuid, member of the body.

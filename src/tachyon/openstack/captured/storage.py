@@ -24,4 +24,9 @@ def volumes(capture: Capture, cluster: Cluster) -> list[Consumer]:
     """Return the volumes."""
     pools = {p.uuid for p in cluster.providers if p.type == "pool"}
     types = {kind["name"]: kind["id"] for kind in capture.all("cinder", "volume_types")}
-    return capture.build("cinder", "volumes", lambda v: mapping.volume(v, pools, types))
+    held = Counter(s["volume_id"] for s in capture.all("cinder", "snapshots"))
+    return capture.build(
+        "cinder",
+        "volumes",
+        lambda v: mapping.volume(v, pools, types, mapping.snapshots(held[v["id"]])),
+    )

@@ -5,6 +5,8 @@ Every list is asked for with all its pages, of all projects, in pages as wide as
 
 from __future__ import annotations
 
+from typing import Any
+
 from tachyon.errors import CloudNotFound
 from tachyon.openstack.connection import Connection
 from tachyon.openstack.mapping.answers import Answer
@@ -194,6 +196,14 @@ def volumes_changed(cloud: Connection, since: str) -> list[Answer]:
 def volume(cloud: Connection, id: str) -> Answer | None:
     """Return a volume, None when there is none."""
     return _one(cloud.cinder, f"/volumes/{id}", "volume")
+
+
+def snapshots(cloud: Connection, volume: str | None = None) -> list[Answer]:
+    """Return the snapshots of all projects; those of one volume where it is named."""
+    params: dict[str, Any] = {"all_tenants": True, "limit": PAGE}
+    if volume is not None:
+        params["volume_id"] = volume
+    return cloud.cinder.entries("/snapshots/detail", "snapshots", params)
 
 
 def nodes(cloud: Connection) -> list[Answer]:

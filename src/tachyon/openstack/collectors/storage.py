@@ -38,15 +38,17 @@ class StorageCollector(Collector):
             queries.pools,
             queries.volumes,
             queries.volume_types,
+            queries.snapshots,
         ]
         asked = cloud.gather_all(lambda question: question(cloud), questions)
-        services, pools, volumes, types = asked
+        services, pools, volumes, types, snapshots = asked
         backends = mapping.types_of_backends(types)
         hosts = [mapping.storage_host(s, backends) for s in services]
         zones = {host.name: host.availability_zone for host in hosts}
         count = Counter(v.get("os-vol-host-attr:host") for v in volumes)
         read = [mapping.pool(p, zones, count[p["name"]]) for p in pools]
         names = {pool.name for pool in read}
+        held = Counter(s["volume_id"] for s in snapshots)
         kinds = [mapping.volume_type(t) for t in types]
         ids = {kind.name: kind.id for kind in kinds}
         counted: Counter[str] = Counter()
@@ -56,7 +58,9 @@ class StorageCollector(Collector):
         )
         cluster = Cluster(
             providers=[*hosts, *read],
-            consumers=[mapping.volume(v, names, ids) for v in volumes],
+            consumers=[
+                mapping.volume(v, names, ids, mapping.snapshots(held[v["id"]])) for v in volumes
+            ],
             flavors=kinds,
             availability_zones=[
                 AvailabilityZone(name=zone)

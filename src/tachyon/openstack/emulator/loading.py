@@ -34,6 +34,7 @@ from tachyon.openstack.emulator.state.storage import (
     Attachment,
     Backend,
     Pool,
+    Snapshot,
     Volume,
     VolumeType,
 )
@@ -284,6 +285,9 @@ class _Loading:
             snapshot_id=consumer.extra.get("snapshot_id"),
             metadata=dict(consumer.metadata),
         )
+        for number in range(consumer.extra.get("snapshots", 0)):
+            made = Snapshot(self._id(), f"{volume.name}-{number}", volume.size, created)
+            volume.snapshots[made.id] = made
         for attachment in consumer.attachments:
             key = attachment.attachment_id or self._id()
             known = volume.attachments[key] = Attachment(

@@ -130,6 +130,11 @@ def _virtual_free(capabilities: Answer) -> float | None:
     return float(free - inventory.reserved)
 
 
+def snapshots(count: int) -> dict[str, int]:
+    """Return what a volume's `extra` says of its snapshots: Cinder moves none that has any."""
+    return {"snapshots": count} if count else {}
+
+
 def volume(
     entry: Answer,
     pools: Collection[str],

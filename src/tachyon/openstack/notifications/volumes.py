@@ -40,19 +40,21 @@ _PROVISIONED = ("allocated_capacity_gb", "provisioned_capacity_gb")
 
 
 class VolumeHandler(Handler):
-    """Handles `volume.*`."""
+    """Handles `volume.*` and `snapshot.*`."""
 
     model = "storage"
-    pattern = r"volume\..+"
+    pattern = r"(volume|snapshot)\..+"
 
     def handle(self, event: Event, work: Work) -> Outcome:
-        """Apply an event about a volume."""
+        """Apply an event about a volume, or about a snapshot of one."""
         if event.type in _TOLD_IN_VAIN or event.phase == "start":
             return Outcome.IGNORED
         uuid = event.text("volume_id")
         if work.is_old("storage", event.at):
             return Outcome.OLD
-        if event.type == "volume.delete.end":
+        if event.type.startswith("snapshot."):
+            work.read_again(SNAPSHOTS, uuid, event.at)
+        elif event.type == "volume.delete.end":
             # Gone for good: its id never comes back.
             work.remove_consumer(uuid)
             work.read_again(POOLS, "", event.at)
@@ -179,6 +181,23 @@ class VolumeRereader(Rereader):
         work.read_again(POOLS, "", max(wanted.values()))
 
 
+class SnapshotRereader(Rereader):
+    """Counts the snapshots of volumes, behind the volumes themselves."""
+
+    order = 46
+
+    def read(self, cloud: Connection, wanted: Mapping[str, datetime], work: Work) -> None:
+        """Count the snapshots of volumes that the graph knows."""
+        known = {uuid: at for uuid, at in wanted.items() if work.consumer(uuid) is not None}
+        answers = cloud.gather_all(lambda uuid: queries.snapshots(cloud, uuid), known)
+        for uuid, answer in zip(known, answers, strict=True):
+            volume = work.consumer(uuid)
+            if volume is None:
+                continue
+            extra = {name: value for name, value in volume.extra.items() if name != "snapshots"}
+            work.put_consumer(replace(volume, extra={**extra, **mapping.snapshots(len(answer))}))
+
+
 class PoolVolumeRereader(Rereader):
     """Reads all volumes, because in some pool one came or went without a word."""
 
@@ -226,7 +245,10 @@ def stage_volumes(cloud: Connection, found: list[tuple[Answer, datetime]], work:
         known = work.consumer(answer["id"])
         before = mark_of(known.extra) if known is not None else None
         mark = Mark(max(at, before.at) if before is not None else at)
-        work.put_consumer(mapping.volume(answer, pools, types, {EVENT: mark.as_extra()}))
+        # Snapshots have events of their own.
+        held = mapping.snapshots(0 if known is None else known.extra.get("snapshots", 0))
+        extra = {EVENT: mark.as_extra(), **held}
+        work.put_consumer(mapping.volume(answer, pools, types, extra))
 
 
 def put_off_volumes(found: Iterable[tuple[Answer, datetime]], work: Work) -> None:
@@ -283,5 +305,6 @@ class VolumeTypeRereader(Rereader):
 
 POOLS = PoolRereader()
 VOLUMES = VolumeRereader()
+SNAPSHOTS = SnapshotRereader()
 POOL_VOLUMES = PoolVolumeRereader()
 VOLUME_TYPES = VolumeTypeRereader()

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tachyon.errors import Conflict
 from tachyon.graph.deltas import Move
-from tachyon.graph.entities import Flavor, ResourceProvider
+from tachyon.graph.entities import ResourceProvider
 from tachyon.graph.simulation import Session
 from tachyon.optimize.folding import fold
 from tachyon.optimize.scored import Scored
@@ -28,6 +28,7 @@ from tachyon.optimize.strategies.volumes import (
     Volume,
     backend_of,
     gigabytes,
+    retype,
     serves,
     twin_type,
     volume_types,
@@ -87,7 +88,7 @@ class StorageCapacityBalance(Strategy):
         others = [pool for pool in pools.values() if pool.used < threshold]
         if not full or not others:
             return
-        self._relieve(session, context, full, others, threshold)
+        self._relieve(context, full, _Moves(session, context, others, threshold))
 
     def _pools(self, session: Session, context: Context) -> dict[int, _Pool]:
         """Return the pools that count by row: in scope, in service, with known capacity."""
@@ -113,19 +114,10 @@ class StorageCapacityBalance(Strategy):
             context.warnings.append(f"pools of unknown capacity are left out: {', '.join(unknown)}")
         return found
 
-    def _relieve(
-        self,
-        session: Session,
-        context: Context,
-        full: list[_Pool],
-        others: list[_Pool],
-        threshold: float,
-    ) -> None:
-        types = volume_types(session)
-        retypes = Retypes(session, types)
+    def _relieve(self, context: Context, full: list[_Pool], moves: _Moves) -> None:
         by_pool: dict[int, list[Volume]] = {}
         found = volumes(
-            session,
+            moves.session,
             context,
             [pool.row for pool in full],
             check_optimize_metadata=self.options.check_optimize_metadata,
@@ -135,14 +127,12 @@ class StorageCapacityBalance(Strategy):
         limit, made = self.parameters["migration_limit"], 0
         for pool in full:
             for volume in sorted(by_pool.get(pool.row, ()), key=_turn):
-                if pool.used < threshold or (limit and made >= limit):
+                if pool.used < moves.threshold or (limit and made >= limit):
                     break
-                if not self._goes(session, volume):
+                if not self._goes(moves.session, volume):
                     continue
                 context.step(made, limit, f"{made} volumes")
-                if self._migrate(
-                    session, volume, others, threshold, types, retypes
-                ) or self._retype(context, volume, others, threshold, types, retypes):
+                if moves.migrate(volume) or moves.retype(volume):
                     pool.free += volume.size
                     made += 1
 
@@ -153,58 +143,57 @@ class StorageCapacityBalance(Strategy):
             and why_fixed(session, volume) is None
         )
 
-    @staticmethod
-    def _fitting(volume: Volume, others: list[_Pool], threshold: float) -> list[_Pool]:
-        """Return the pools that stay below the threshold, the freest first."""
-        found = [p for p in others if p.free - volume.size > (1.0 - threshold) * p.total]
+
+class _Moves:
+    """Brings volumes to pools that stay below the threshold, the freest first.
+
+    Args:
+        session: where moves are recorded.
+        context: where retypes are proposed.
+        others: the pools that may take volumes.
+        threshold: the used share of a pool from which on it is too full.
+    """
+
+    def __init__(
+        self, session: Session, context: Context, others: list[_Pool], threshold: float
+    ) -> None:
+        self.session = session
+        self.context = context
+        self.others = others
+        self.threshold = threshold
+        self.types = volume_types(session)
+        self.retypes = Retypes(session, self.types)
+
+    def _fitting(self, volume: Volume) -> list[_Pool]:
+        least = 1.0 - self.threshold
+        found = [p for p in self.others if p.free - volume.size > least * p.total]
         return sorted(found, key=lambda p: (-p.free / p.total, p.row))
 
-    def _migrate(
-        self,
-        session: Session,
-        volume: Volume,
-        others: list[_Pool],
-        threshold: float,
-        types: dict[str, Flavor],
-        retypes: Retypes,
-    ) -> bool:
-        for pool in self._fitting(volume, others, threshold):
-            if not serves(volume, pool.record, pool.backend, types):
+    def migrate(self, volume: Volume) -> bool:
+        """Move a volume to a pool that serves its type; False where there is none."""
+        for pool in self._fitting(volume):
+            if not serves(volume, pool.record, pool.backend, self.types):
                 continue
-            if not retypes.take(pool.row, volume.size):
+            if not self.retypes.take(pool.row, volume.size):
                 continue
+            move = Move(consumer_uuid=volume.record.uuid, to_provider=pool.record.uuid)
             try:
-                session.record(Move(consumer_uuid=volume.record.uuid, to_provider=pool.record.uuid))
+                self.session.record(move)
             except Conflict:
                 # Provisioned to the brim, whatever is free.
-                retypes.give(pool.row, volume.size)
+                self.retypes.give(pool.row, volume.size)
                 continue
             pool.free -= volume.size
             return True
         return False
 
-    def _retype(
-        self,
-        context: Context,
-        volume: Volume,
-        others: list[_Pool],
-        threshold: float,
-        types: dict[str, Flavor],
-        retypes: Retypes,
-    ) -> bool:
-        for pool in self._fitting(volume, others, threshold):
-            wanted = twin_type(volume, pool.record, pool.backend, types)
-            if wanted is None or not retypes.plan(volume, wanted):
+    def retype(self, volume: Volume) -> bool:
+        """Give a volume a like type of another pool's backend; False where there is none."""
+        for pool in self._fitting(volume):
+            wanted = twin_type(volume, pool.record, pool.backend, self.types)
+            if wanted is None or not self.retypes.plan(volume, wanted):
                 continue
-            context.propose(
-                "volume_migrate",
-                volume.record.uuid,
-                {
-                    "migration_type": "retype",
-                    "destination_type": wanted,
-                    "resource_name": volume.record.name or volume.record.uuid,
-                },
-            )
+            retype(self.context, volume, wanted)
             pool.free -= volume.size
             return True
         return False

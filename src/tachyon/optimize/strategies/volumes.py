@@ -222,6 +222,19 @@ class Retypes:
         return True
 
 
+def retype(context: Context, volume: Volume, wanted: str) -> None:
+    """Propose that a volume gets another type."""
+    context.propose(
+        "volume_migrate",
+        volume.record.uuid,
+        {
+            "migration_type": "retype",
+            "destination_type": wanted,
+            "resource_name": volume.record.name or volume.record.uuid,
+        },
+    )
+
+
 def serves(
     volume: Volume,
     pool: ResourceProvider,

@@ -28,6 +28,7 @@ from tachyon.optimize.strategies.volumes import (
     Retypes,
     Volume,
     backend_of,
+    retype,
     serves,
     volume_types,
     volumes,
@@ -330,15 +331,7 @@ class _Run:
         if wanted is not None and wanted != volume.type_name:
             if not self.retypes.plan(volume, wanted):
                 return f"the pools that offer the type {wanted} may have no room for it"
-            self.context.propose(
-                "volume_migrate",
-                volume.record.uuid,
-                {
-                    "migration_type": "retype",
-                    "destination_type": wanted,
-                    "resource_name": volume.record.name or volume.record.uuid,
-                },
-            )
+            retype(self.context, volume, wanted)
             return None
         if "dst_pool" not in entry:
             return "it has the wanted type, and no pool is given"

@@ -9,7 +9,7 @@ from typing import Any
 from tachyon.openstack.emulator.cloud import Cloud
 from tachyon.openstack.emulator.notifications.bus import Notification
 from tachyon.openstack.emulator.notifications.context import Requester
-from tachyon.openstack.emulator.state.storage import Attachment, Pool, Volume
+from tachyon.openstack.emulator.state.storage import Attachment, Pool, Snapshot, Volume
 from tachyon.openstack.emulator.times import exact, micro, offset
 
 Payload = dict[str, Any]
@@ -42,6 +42,24 @@ def volume(found: Volume, service: str | None) -> Payload:
         "volume_attachment": [_attachment(found, a, service) for a in found.attachments.values()],
         "volume_id": found.id,
         "volume_type": found.type_id,
+    }
+
+
+def snapshot(found: Volume, taken: Snapshot, event: str) -> Payload:
+    """Return the payload of a snapshot of a volume."""
+    gone = event.startswith("delete")
+    return {
+        "availability_zone": found.zone,
+        "created_at": offset(taken.created),
+        "deleted": "",
+        "display_name": taken.name,
+        "metadata": "{}",
+        "snapshot_id": taken.id,
+        "status": "deleting" if gone else "available" if event.endswith("end") else "creating",
+        "tenant_id": found.project_id,
+        "user_id": found.user_id,
+        "volume_id": found.id,
+        "volume_size": taken.size,
     }
 
 
@@ -141,6 +159,11 @@ class Teller:
         backend = self.cloud.storage.backends.get(pool.partition("#")[0])
         payload = volume(found, backend.uuid if backend is not None else None)
         self._send(f"volume.{publisher}", f"volume.{event}", payload)
+
+    def snapshot(self, event: str, found: Volume, taken: Snapshot) -> None:
+        """Tell of a snapshot: "create.end", "delete.start" …"""
+        publisher = (found.pool or "").partition("#")[0]
+        self._send(f"snapshot.{publisher}", f"snapshot.{event}", snapshot(found, taken, event))
 
     def capacity(self, pools: list[Pool]) -> None:
         """Tell how full pools and their backends are, as cinder-volume does now and then."""

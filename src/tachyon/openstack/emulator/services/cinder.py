@@ -332,5 +332,4 @@ READS = (
     Route("GET", f"{_P}/volumes/{{volume}}", _one_volume),
     Route("GET", f"{_P}/attachments", _attachments),
     Route("GET", f"{_P}/attachments/detail", _attachments),
-    Route("GET", f"{_P}/snapshots/detail", lambda call: {"snapshots": []}),
 )

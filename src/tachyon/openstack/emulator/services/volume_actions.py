@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tachyon.openstack.emulator.operations import volume
+from tachyon.openstack.emulator.services import snapshots
 from tachyon.openstack.emulator.services.cinder import PREFIX, READS, volume_body, volume_of
 from tachyon.openstack.emulator.services.requester import requester_of
 from tachyon.openstack.emulator.state.storage import Volume
@@ -46,7 +47,7 @@ def create(call: Call) -> Any:
 def delete(call: Call) -> Any:
     """DELETE /volumes/{volume}."""
     found = volume_of(call)
-    if found.attachments or found.status not in {"available", "error"}:
+    if found.attachments or found.snapshots or found.status not in {"available", "error"}:
         raise Refused(400, f"Invalid volume: Volume {found.id} status must be available or error.")
     call.cloud.begin(volume.delete(_task(call, found)))
 
@@ -84,9 +85,16 @@ def _idle(found: Volume) -> None:
         raise Refused(400, f"Invalid volume: Volume {found.id} is already being migrated.")
 
 
+def _whole(found: Volume) -> None:
+    """Refuse to take a volume from its pool that has snapshots there."""
+    if found.snapshots:
+        raise Refused(400, f"Invalid volume: Volume {found.id} must not have snapshots.")
+
+
 def _migrate(call: Call, found: Volume, arguments: dict[str, Any]) -> Any:
     call.needs_admin()
     _idle(found)
+    _whole(found)
     pool = arguments.get("host")
     if pool not in call.cloud.storage.pools:
         raise Refused(400, f"No available service named '{pool}'.")
@@ -110,6 +118,8 @@ def _retype(call: Call, found: Volume, arguments: dict[str, Any]) -> Any:
     fits = pool is not None and backend in (None, pool.backend.partition("@")[2])
     if policy == "never" and not fits:
         raise Refused(400, "Retype requires migration but is not allowed.")
+    if not fits:
+        _whole(found)
     call.cloud.begin(volume.retype(_task(call, found), kind))
 
 
@@ -173,5 +183,5 @@ CINDER = ServiceType(
     oldest=(3, 0),
     newest=(3, 71),
     default=(3, 0),
-    routes=(*READS, *ROUTES),
+    routes=(*READS, *ROUTES, *snapshots.ROUTES),
 )

@@ -78,6 +78,16 @@ class Attachment:
 
 
 @dataclass(slots=True)
+class Snapshot:
+    """A snapshot of a volume; `size` in GB is that of the volume then."""
+
+    id: str
+    name: str
+    size: int
+    created: datetime
+
+
+@dataclass(slots=True)
 class Volume:
     """A volume."""
 
@@ -99,6 +109,7 @@ class Volume:
     description: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     attachments: dict[str, Attachment] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
 
 
 class Storage:
