@@ -221,10 +221,14 @@ class Applier:
         self._start(mine)
 
     def _start(self, plan: ActionPlan) -> None:
-        execution = Execution(self.means, plan)
         with self._lock:
-            future = self._pool.submit(self._execute, execution)
-            self._running[plan.uuid] = (execution, future)
+            # `stop` takes the lock after it has told: what is started here it pauses.
+            if not self._stopping.is_set():
+                execution = Execution(self.means, plan)
+                future = self._pool.submit(self._execute, execution)
+                self._running[plan.uuid] = (execution, future)
+                return
+        self._hand_back(plan.uuid)
 
     def _execute(self, execution: Execution) -> None:
         uuid = execution.plan.uuid

@@ -154,13 +154,14 @@ class DecisionEngine:
     def look(self) -> None:
         """Do what the states in the database ask for: one step of the loop."""
         self._stop_unwanted()
-        if self._stopping.is_set():
-            return
         now = self._objects.database.clock()
         alive = self._liveness.alive() | {self.host}
         live = self._objects.audits.find({"state__in": _LIVE})
         for audit in (*live, *self._objects.audits.find(_TOLD_AGAIN)):
             with self._lock:
+                # `stop` takes the lock after it has told: what is begun here it waits for.
+                if self._stopping.is_set():
+                    return
                 if audit.uuid not in self._runs:
                     self._look_at(audit, now, alive)
 
@@ -295,10 +296,11 @@ class DecisionEngine:
                 LOG.exception("audit %s broke", audit.uuid)
             self._failed(audit, error)
         finally:
-            with self._lock:
-                self._runs.pop(audit.uuid, None)
+            # Before it counts as over: `stop` waits for what is under way.
             if self._stopping.is_set():
                 self._hand_back(audit)
+            with self._lock:
+                self._runs.pop(audit.uuid, None)
             self._wake.set()
 
     def _asker(self, run: _Run) -> Callable[[], bool]:
