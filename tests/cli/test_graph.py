@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
 from tests.cli.running import TACHYON, tachyon
+from tests.servers.process import free_port
 
 
 def test_it_serves_the_store_until_it_is_told_to_stop(cluster_path: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'graph.db'}"
     tachyon("import", cluster_path, "--store", url)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(TACHYON), "graph", "serve", "--store", url, "--host", "127.0.0.1"]
     process = subprocess.Popen([*command, "--port", str(port), "--auth", "noauth"])
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -28,12 +29,21 @@ class ServerError(RuntimeError):
     """A server could not be installed, started or stopped. Tests that need it must fail."""
 
 
+#: Where nobody is given a port by chance: the system takes those of outgoing connections, and of
+#: servers that ask for any, from beyond (net.ipv4.ip_local_port_range).
+_PORTS = range(15_000, 32_000)
+
+
 def free_port() -> int:
-    """Return a loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that nobody has at this moment, and that nobody is given by chance.
+
+    So a server can be ended and come back on it, while clients all around make connections.
+    """
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 class Server(ABC):

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.servers.process import free_port
+
 _ROOT = Path(__file__).parents[2]
 _CODE = (
     "import json, sys\n"
@@ -20,10 +22,13 @@ _CODE = (
 
 
 class ServiceProcess:
-    """`with ServiceProcess(store_url=…) as service: service.url`; it takes what `serve` takes."""
+    """`with ServiceProcess(store_url=…) as service: service.url`; it takes what `serve` takes.
 
-    def __init__(self, *, port: int = 0, **arguments: Any) -> None:
-        self.arguments = {"port": port, **arguments}
+    Without a port it has one of its own, the same whenever it is started again.
+    """
+
+    def __init__(self, *, port: int | None = None, **arguments: Any) -> None:
+        self.arguments = {"port": port or free_port(), **arguments}
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -49,8 +54,6 @@ class ServiceProcess:
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().decode().strip()
         assert self.url, f"the service did not start: {self._process.wait()}"
-        # The same port when it is started again.
-        self.arguments["port"] = int(self.url.rsplit(":", 1)[1])
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal and go on."""
