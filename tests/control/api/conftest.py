@@ -15,6 +15,7 @@ from tachyon import conf as options
 from tachyon.control.api.server import running
 from tachyon.control.objects import Database, Objects
 from tachyon.control.rpc import applier, decision_engine, open_transport, serve
+from tachyon.control.rpc.transport import Client
 from tachyon.errors import NotFound
 from tachyon.graph.client import GraphClient, connect
 from tachyon.graph.mutations import Cluster
@@ -31,7 +32,8 @@ class Bus:
     They stand at the other end of a real bus: calls go through the clients and the library.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
         self.told: list[tuple[str, str]] = []
         self.answers: dict[str, Any] = {}
         self._arrived = threading.Condition()
@@ -41,23 +43,40 @@ class Bus:
             self.told.append((method, about))
             self._arrived.notify_all()
 
+    def forget(self) -> None:
+        """Forget what was told, once all that was sent so far has come.
+
+        Tests that wait for none of their messages would leave them to the next one. The bus keeps
+        their order, and the servers take them one by one, so an answer means that all have come.
+        """
+        for topic in (applier.TOPIC, decision_engine.TOPIC):
+            Client(self._transport, topic, timeout=30).call("come_last")
+        self.told.clear()
+
     def wait_for(self, *expected: tuple[str, str]) -> None:
         """Wait until exactly these messages have come, in order."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self.told) >= len(expected), 10), self.told
+            assert self._arrived.wait_for(lambda: len(self.told) >= len(expected), 30), self.told
             assert self.told == list(expected)
 
     def wait_until(self, method: str, about: str) -> None:
         """Wait until a message has come, whatever else has."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: (method, about) in self.told, 10), self.told
+            assert self._arrived.wait_for(lambda: (method, about) in self.told, 30), self.told
 
 
-class Engine:
-    """A decision engine that answers what it is told to."""
+class Service:
+    """What both services behind the API have in common."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+
+    def come_last(self) -> None:
+        """Answer, after all that came before."""
+
+
+class Engine(Service):
+    """A decision engine that answers what it is told to."""
 
     def trigger_audit(self, *, audit_uuid: str) -> None:
         self._bus.tell("trigger_audit", audit_uuid)
@@ -73,11 +92,8 @@ class Engine:
         return {"audit": audit_uuid, **self._bus.answers["dry_run"]}
 
 
-class Applier:
+class Applier(Service):
     """An applier that answers what it is told to."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
 
     def launch_action_plan(self, *, action_plan_uuid: str) -> None:
         self._bus.tell("launch_action_plan", action_plan_uuid)
@@ -191,20 +207,21 @@ def configuration(control_url: str, graph_url: str, **given: Any) -> cfg.ConfigO
 
 @pytest.fixture(scope="package")
 def served(control_url: str, graph_url: str) -> Iterator[tuple[str, Objects, Bus, Clock]]:
-    """The API, its database, the bus and the clock, for all tests of this package.
-
-    Not for longer: all `fake://` buses of one process are one, and the services that stand at its
-    ends here would take messages from those that other tests start.
-    """
-    conf, bus, clock = configuration(control_url, graph_url, api__max_limit=50), Bus(), Clock()
+    """The API, its database, the bus and the clock, for all tests of this package."""
+    conf, clock = configuration(control_url, graph_url, api__max_limit=50), Clock()
     objects = Objects(Database.of(conf, clock=clock))
+    open_transport(conf, "fake://").cleanup()  # makes the library's options known
+    # All transports of a process to `fake://` are one bus: without an exchange of their own, these
+    # servers would take calls that are meant for real services of other tests.
+    conf.set_override("control_exchange", "api-tests")
     transport = open_transport(conf, "fake://")
+    bus = Bus(transport)
     servers = [
         serve(transport, decision_engine.TOPIC, "engine", Engine(bus)),
         serve(transport, applier.TOPIC, "applier", Applier(bus)),
     ]
     for server in servers:
-        server.start()
+        server.start(override_pool_size=1)
     with running(conf, objects=objects, transport=transport) as url:
         yield url, objects, bus, clock
     for server in servers:
@@ -218,7 +235,6 @@ def api(served: tuple[str, Objects, Bus, Clock]) -> Api:
     """The API on an empty database."""
     url, objects, bus, clock = served
     empty(objects.database)
-    bus.told.clear()
     bus.answers.clear()
     clock.__init__()  # type: ignore[misc]
     return Api(url)
@@ -231,6 +247,7 @@ def objects(api: Api, served: tuple[str, Objects, Bus, Clock]) -> Objects:
 
 @pytest.fixture
 def bus(api: Api, served: tuple[str, Objects, Bus, Clock]) -> Bus:
+    served[2].forget()
     return served[2]
 
 
