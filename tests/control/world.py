@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -29,7 +28,7 @@ from tachyon.optimize.plugins import Plugins
 PLUGINS = Plugins()
 DOWN_TIME = 90.0
 #: Short enough for tests; the emulator's clock decides how long work takes.
-SOON = Patience(times=400, interval=0.02)
+SOON = Patience(times=3000, interval=0.02)
 ONCE = Patience(times=1, interval=0.02)
 
 
@@ -140,9 +139,8 @@ class World:
 
     def applier(self, host: str = "one", *, beat: bool = True, **given: Any) -> Applier:
         means = {f: given.pop(f) for f in list(given) if f in Means.__struct_fields__}
-        liveness = Liveness(self.objects, APPLIER, DOWN_TIME)
         if beat:
-            Heartbeat(liveness, host, 60).beat()
+            self.beat(APPLIER, host)
         return Applier(
             Means(
                 **{
@@ -156,9 +154,15 @@ class World:
                     **means,
                 }
             ),
-            liveness,
+            Liveness(self.objects, APPLIER, DOWN_TIME),
             ApplierOptions(**{"interval": 0.05, "shutdown_timeout": 5.0, **given}),
         )
+
+    def beat(self, name: str, *hosts: str) -> None:
+        """Give signs of life of services at the present time of the clock."""
+        liveness = Liveness(self.objects, name, DOWN_TIME)
+        for host in hosts:
+            Heartbeat(liveness, host, 60).beat()
 
     def graph(self, content: ClusterFile | None = None) -> GraphClient:
         """A client of one graph, with a cluster in it; each call is another process' client."""
@@ -171,8 +175,7 @@ class World:
         self, host: str = "one", graph: GraphClient | None = None, **given: Any
     ) -> DecisionEngine:
         brain = {f: given.pop(f) for f in list(given) if f in Brain.__struct_fields__}
-        liveness = Liveness(self.objects, DECISION_ENGINE, DOWN_TIME)
-        Heartbeat(liveness, host, 60).beat()
+        self.beat(DECISION_ENGINE, host)
         return DecisionEngine(
             Brain(
                 **{
@@ -184,7 +187,7 @@ class World:
                 }
             ),
             host,
-            liveness,
+            Liveness(self.objects, DECISION_ENGINE, DOWN_TIME),
             given.pop("applier", None),
             EngineOptions(**{"interval": 0.05, "shutdown_timeout": 5.0, **given}),
         )
@@ -210,21 +213,26 @@ class World:
 
 
 def settle(service: Applier | DecisionEngine, *, rounds: int = 400) -> None:
-    """Let a service look until it has nothing under way."""
+    """Let a service look until a look finds nothing to do, and nothing is under way.
+
+    That nothing is under way after a look does not say it alone: what the look began may have ended
+    already, and something else may have waited for it.
+    """
+    means = service.means if isinstance(service, Applier) else service.brain
+    objects = means.objects
+
+    def revisions() -> list[tuple[str, int]]:
+        records = [*objects.audits.find(), *objects.action_plans.find()]
+        return [(record.uuid, record.revision) for record in records]
+
     for _ in range(rounds):
+        before = revisions()
         service.look()
-        if not service.busy:
+        if service.busy:
+            service.join(0.05)
+        elif revisions() == before:
             return
-        service.join(0.05)
     raise AssertionError("the service has not finished")
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for what another thread brings about."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def background(applier: Applier | DecisionEngine) -> threading.Thread:

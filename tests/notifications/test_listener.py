@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -19,20 +18,13 @@ from tachyon.openstack.notifications.events import Event
 from tachyon.openstack.notifications.listener import Listener
 from tests.collectors.clouds import collect, configuration
 from tests.notifications.scenes import Scene, applier, assert_agrees
+from tests.waiting import until
 
 choose_threads()
 import oslo_messaging  # noqa: E402
 from oslo_messaging.opts import list_opts  # noqa: E402
 
 URL = "fake://"
-
-
-def until(check: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for what other threads do."""
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
 
 
 class Bus:

@@ -38,9 +38,11 @@ def store_url(
 
 
 @pytest.fixture(scope="session")
-def service(store_url: str) -> Iterator[ServiceProcess]:
-    """A service in a process of its own."""
-    with ServiceProcess(store_url=store_url) as process:
+def service(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A service in a process of its own, which leaves sweeping to the tests."""
+    config = tmp_path_factory.mktemp("service") / "tachyon.conf"
+    config.write_text("[service]\nsweep_interval = 3600\n")
+    with ServiceProcess(store_url=store_url, config_file=str(config)) as process:
         yield process
 
 

@@ -15,12 +15,13 @@ from tachyon.graph.deltas import Move
 from tachyon.graph.service.server import running
 from tests.conformance.cluster import host, instance
 from tests.service.raw import request, send
+from tests.waiting import until
 
 OPTIONS = """
 [service]
 max_body = 2000
 max_bulk_body = 4000
-max_wait = 0.5
+max_wait = 1.5
 waiters = 1
 timeout = 1
 page = 3
@@ -98,8 +99,7 @@ def test_waiting_is_bounded(url: str) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         shorter, longer = sorted(pool.map(wait, range(2)))
-    assert shorter < 0.45
-    assert 0.45 < longer < 10
+    assert shorter < 1.4 < longer < 10
 
 
 def test_pages_are_bounded(url: str) -> None:
@@ -119,10 +119,7 @@ def test_a_client_that_stalls_is_cut_off(url: str) -> None:
 def test_the_change_log_is_trimmed_now_and_then(url: str) -> None:
     """A sweep forgets transactions beyond those to keep."""
     with connect(url) as client:
-        deadline = time.monotonic() + 30
-        while request(url, "GET", "/v1/changes?since=0").status != 410:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: request(url, "GET", "/v1/changes?since=0").status == 410)
         generation = client.health().generation
         client.put_provider(host("p1", name="again"))
         assert len(client.changes(generation).changes) == 1

@@ -22,6 +22,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.service.conftest import empty
 from tests.service.processes import ServiceProcess
 from tests.service.raw import request
+from tests.waiting import until
 
 ROUNDS = 5
 
@@ -123,10 +124,7 @@ def test_workers_share_a_port(store_url: str) -> None:
                 assert client.sessions.record(session.id, move).session.delta_count == turn + 1
         victim = service.children()[0]
         service.kill_child(victim)
-        deadline = time.monotonic() + 30
-        while victim in service.children() or len(service.children()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: victim not in service.children() and len(service.children()) == 2)
         with connect(service.url) as client:
             assert client.sessions.get(session.id).delta_count == 20
         assert service.stop() == 0
@@ -182,7 +180,7 @@ def test_a_stop_lets_requests_finish(store_url: str) -> None:
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        time.sleep(0.5)
+        time.sleep(1.0)  # until the service has the request; there is no telling
         began = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - began < 8

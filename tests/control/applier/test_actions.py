@@ -15,7 +15,8 @@ from tachyon.openstack.connection import Connection, connect
 from tachyon.openstack.emulator import Emulator, ManualClock, RequestFault, WorkFault
 from tachyon.openstack.emulator.durations import Durations
 from tachyon.openstack.power import IronicPower
-from tests.control.world import World, until
+from tests.control.world import World
+from tests.waiting import until
 
 #: Each starts an emulated cloud: together they take as long as all the others of this folder.
 pytestmark = pytest.mark.integration
@@ -310,7 +311,7 @@ def test_the_move_of_an_attached_volume_is_over_when_it_is_attached_again(plant:
     assert plant.world.states(plan) == ["ONGOING"]
     with cloud.lock:
         volume.attachments.update(kept)
-    assert plant.applier.join(5.0)
+    assert plant.applier.join(30)
     assert plant.world.states(plan) == ["SUCCEEDED"]
 
 

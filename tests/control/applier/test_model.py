@@ -68,7 +68,7 @@ def test_a_destination_without_room_is_refused_with_the_reason(
 def test_room_that_the_graph_hears_of_later_is_waited_for(world: World, graph: GraphClient) -> None:
     """Nova's notification of what has ended is read after its end."""
     plan = world.plan([(*move("c"), ())])
-    patient = Patiences(graph=Patience(times=400, interval=0.02))
+    patient = Patiences(graph=Patience(times=3000, interval=0.02))
     applier = world.applier(types={"migrate": Done}, model=Model(graph), patience=patient)
     applier.look()
     assert not applier.join(0.3)
@@ -80,7 +80,7 @@ def test_room_that_the_graph_hears_of_later_is_waited_for(world: World, graph: G
 
 def test_a_plan_is_cancelled_while_it_waits_for_room(world: World, graph: GraphClient) -> None:
     plan = world.plan([(*move("c"), ())])
-    patient = Patiences(graph=Patience(times=400, interval=0.05))
+    patient = Patiences(graph=Patience(times=3000, interval=0.05))
     applier = world.applier(types={"migrate": Done}, model=Model(graph), patience=patient)
     applier.look()
     assert not applier.join(0.3)

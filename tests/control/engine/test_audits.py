@@ -14,7 +14,8 @@ from tachyon.graph.simulation import Session
 from tachyon.optimize.plugins import Plugins
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
-from tests.control.world import World, settle, until
+from tests.control.world import World, settle
+from tests.waiting import until
 
 
 def plugins_with(strategy: type[Strategy]) -> Plugins:

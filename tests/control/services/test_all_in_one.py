@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from oslo_config import cfg
 
 from tachyon import conf as options
 from tachyon.cli.all_in_one import emulated
@@ -26,6 +27,7 @@ from tachyon.openstack.collectors import queries
 from tachyon.openstack.connection import connect
 from tachyon.openstack.emulator import Emulator
 from tachyon.openstack.emulator.durations import Durations
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -42,14 +44,17 @@ def call(url: str, method: str, path: str, body: Any = None) -> Any:
     return json.loads(text) if text else None
 
 
-def ended(url: str, path: str, seconds: float = 60.0) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = call(url, "GET", path)
-        if found["state"] in ("SUCCEEDED", "FAILED", "CANCELLED", "RECOMMENDED"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{path} has not ended: {found}")
+def ended(url: str, path: str) -> Any:
+    final = ("SUCCEEDED", "FAILED", "CANCELLED")
+    until(lambda: call(url, "GET", path)["state"] in final, pause=0.05)
+    return call(url, "GET", path)
+
+
+def until_filled(url: str, *models: str) -> None:
+    """Wait for the first synchronisation of models."""
+    for model in models:
+        path = f"/data_model?data_model_type={model}"
+        until(lambda path=path: call(url, "GET", path)["context"], pause=0.05)  # type: ignore[misc]
 
 
 def plan_of(url: str, **audit: Any) -> Any:
@@ -64,13 +69,14 @@ def plan_of(url: str, **audit: Any) -> Any:
 def start(url: str, plan: Any) -> Any:
     path = f"/action_plans/{plan['uuid']}"
     call(url, "POST", f"{path}/start", {})
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        found = call(url, "GET", path)
-        if found["state"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError("the plan has not ended")
+    return ended(url, path)
+
+
+def ask_often(conf: cfg.ConfigOpts) -> None:
+    """Let the applier see soon what has ended, and wait for a minute all the same."""
+    for work in ("migration", "power", "stop", "volume"):
+        conf.set_override(f"{work}_interval", 0.05, group="watcher_applier")
+        conf.set_override(f"{work}_max_retries", 1200, group="watcher_applier")
 
 
 class Running(NamedTuple):
@@ -84,7 +90,7 @@ def services(tmp_path: Path) -> Iterator[Running]:
     in_folder(conf, tmp_path)
     conf.set_override("enable_authentication", False)
     conf.set_override("port", 0, group="api")
-    conf.set_override("migration_interval", 0.05, group="watcher_applier")
+    ask_often(conf)
     with emulated(conf, CONTENT, FAST) as cloud, AllInOne(conf) as services:
         yield Running(services.url, cloud)
 
@@ -96,10 +102,7 @@ def test_a_consolidation_empties_hosts_of_the_cloud_and_is_taken_back(services: 
         def placement() -> dict[str, str]:
             return {s["id"]: s["OS-EXT-SRV-ATTR:host"] for s in queries.servers(cloud)}
 
-        deadline = time.monotonic() + 30
-        while not call(url, "GET", "/data_model")["context"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until_filled(url, "compute")
         before = placement()
         plan = plan_of(url, goal="server_consolidation", strategy="consolidation")
         done = start(url, plan)
@@ -127,12 +130,12 @@ def test_cancelling_over_http_interrupts_at_once(services: Running) -> None:
     plan = plan_of(url, goal="dummy", strategy="dummy", parameters={"para1": 10.0})
     path = f"/action_plans/{plan['uuid']}"
     call(url, "POST", f"{path}/start", {})
-    deadline = time.monotonic() + 20
-    states: list[str] = []
-    while states[2:] != ["ONGOING"]:
-        assert time.monotonic() < deadline
+
+    def states() -> list[str]:
         actions = call(url, "GET", f"/actions?action_plan_uuid={plan['uuid']}")["actions"]
-        states = [a["state"] for a in actions]
+        return [a["state"] for a in actions]
+
+    until(lambda: states()[2:] == ["ONGOING"])
     patch = [{"op": "replace", "path": "/state", "value": "CANCELLING"}]
     began = time.monotonic()
     call(url, "PATCH", path, patch)

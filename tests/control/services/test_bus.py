@@ -23,7 +23,8 @@ from tachyon.control.rpc import ApplierClient, DecisionEngineClient, open_transp
 from tachyon.errors import ServiceUnavailable
 from tachyon.graph.generator import generate
 from tests.control.api.conftest import Api, configuration
-from tests.control.world import World, fill, until
+from tests.control.world import World, fill
+from tests.waiting import until
 
 #: Seconds that a request may take longer because nobody listens where the bus should be.
 DELAY = 5.0

@@ -24,8 +24,9 @@ from tests.control.services.fleet import (
     check_plan,
     check_rounds,
 )
-from tests.control.world import fill, until
+from tests.control.world import fill
 from tests.servers.process import free_port
+from tests.waiting import until
 
 #: Seconds between two rounds of the continuous audit.
 INTERVAL = 3

@@ -11,7 +11,8 @@ import pytest
 
 from tachyon.control.synchronisation import synchronise
 from tests.control.services.fleet import Fleet
-from tests.control.world import World, until
+from tests.control.world import World
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 

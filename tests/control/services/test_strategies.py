@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,16 @@ from tachyon.graph.entities import ResourceProvider
 from tachyon.graph.generator import generate
 from tachyon.openstack.collectors import queries
 from tachyon.openstack.connection import Connection, connect
-from tests.control.services.test_all_in_one import FAST, Running, call, ended, start
+from tests.control.services.test_all_in_one import (
+    FAST,
+    Running,
+    ask_often,
+    call,
+    ended,
+    start,
+    until_filled,
+)
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -108,7 +116,7 @@ def control_plane(folder: Path, *, maas: bool = False) -> Iterator[Running]:
     in_folder(conf, folder)
     conf.set_override("enable_authentication", False)
     conf.set_override("port", 0, group="api")
-    conf.set_override("migration_interval", 0.05, group="watcher_applier")
+    ask_often(conf)
     conf.set_override("datasources", ["file"], group="watcher_datasources")
     conf.set_override("path", str(measurements(folder / "metrics")), group="file_client")
     with emulated(conf, CONTENT, FAST) as cloud:
@@ -116,10 +124,7 @@ def control_plane(folder: Path, *, maas: bool = False) -> Iterator[Running]:
             conf.set_override("url", cloud.maas_url, group="maas_client")
             conf.set_override("api_key", cloud.maas_key, group="maas_client")
         with AllInOne(conf) as running:
-            deadline = time.monotonic() + 60
-            while not call(running.url, "GET", "/data_model")["context"]:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            until_filled(running.url, "compute", "storage", "baremetal")
             yield Running(running.url, cloud)
 
 
@@ -295,3 +300,14 @@ def test_what_is_released_is_switched_off_through_maas_and_on_again(tmp_path: Pa
             called = {a["input_parameters"]["resource_name"] for a in found}
             assert called <= names or state == "on"
             assert as_planned(cloud, found) == []
+            # The applier cannot tell the graph of MAAS's machines: that hears of them by events.
+            until(lambda: powers_told(services) == powers(cloud))
+
+
+def powers(cloud: Connection) -> dict[str, str]:
+    return {node["uuid"]: node["power_state"] for node in queries.nodes(cloud)}
+
+
+def powers_told(services: Running) -> dict[str, str]:
+    rows = call(services.url, "GET", "/data_model?data_model_type=baremetal")["context"]
+    return {row["node_uuid"]: row["node_power_state"] for row in rows}
