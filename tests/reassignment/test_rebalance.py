@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from time import process_time
+from typing import Any
 
+import msgspec
 import pytest
 
 from tachyon.errors import Cancelled, InvalidInput, ParametersInvalid
 from tachyon.graph.importers.roadef2012 import read_roadef2012
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import build, snapshot_of
+from tachyon.optimize.planners import Plan, Weight
 from tachyon.optimize.reassignment.challenge import challenge_parameters
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.rebalance import Rebalance
@@ -20,6 +23,11 @@ from tests.optimize.clusters import SHAPES, actions, cluster, run, view_of
 from tests.reassignment.challenge import Instance
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "roadef2012"
+
+
+def actions_of(plan: Plan) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = msgspec.to_builtins(plan.actions)
+    return found
 
 
 class ByProcessor(Rebalance):
@@ -89,6 +97,22 @@ def test_a_limit_of_migrations_holds() -> None:
 def test_a_move_that_gains_too_little_is_left_alone() -> None:
     instance, solution, _ = solve("a1_1", 0.3, minimum_gain=1e12)
     assert solution == instance.start
+
+
+def test_no_step_of_a_plan_for_the_challenge_breaks_a_rule_of_nova() -> None:
+    """Two services of a1_4 stand apart on every machine: none of their processes can go first."""
+    model = DATA / "model_a1_4.txt.gz"
+    if not model.exists():
+        pytest.skip(f"{model} is not there; get the instances of the challenge")
+    content = read_roadef2012(model)
+    session = Session(view_of(content))
+    context = Context(seed=1)
+    given = challenge_parameters(content.extra["roadef2012"])
+    ByProcessor({**given, "time_limit": 2.0}).execute(session, context)
+    plan = actions_of(Weight().plan(session))
+    assert len(plan) > 100
+    assert Replay(content).run(plan).problems == []
+    assert float(context.facts["cost_after"]) < 0.7 * float(context.facts["cost_before"])
 
 
 @pytest.mark.parametrize("shape", SHAPES)

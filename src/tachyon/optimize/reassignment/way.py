@@ -116,7 +116,10 @@ class Way:
         )
 
     def _step_aside(self, best: I64) -> bool:
-        """Send somebody away from a destination who leaves enough room for one that waits."""
+        """Send somebody away from a destination who leaves one that waits enough room.
+
+        Where one of its own service stands there, that one goes.
+        """
         state, problem = self._state, self._problem
         for target, waiting in list(self._waiting.items()):
             standing = np.flatnonzero((state.place == target) & problem.movable)
@@ -128,6 +131,10 @@ class Way:
             for instance in sorted(waiting, key=lambda i: float(self._size[i])):
                 lack = state.held[target] + problem.need[instance] - self._most[target]
                 enough: Bool = (freed >= lack).all(axis=1)
+                service = problem.service[instance]
+                if state.members[service, target] >= problem.most[service]:
+                    # It is one of its own that is in its way.
+                    enough &= problem.service[standing] == service
                 asked = standing[enough]
                 asked = asked[np.argsort(self._size[asked], kind="stable")][:_ASKED]
                 for one in asked.tolist():
@@ -141,7 +148,10 @@ class Way:
         """Move an instance to the cheapest host that is not its destination."""
         source = int(self._state.place[instance])
         change = self._state.shifts(np.array([instance]))[0]
-        change[but] = np.inf
+        if not self._strict:
+            # Where only a spread or a dependency breaks, it may be mended before the end.
+            change[np.isinf(change) & self._takes(instance)] = abs(self._state.cost)
+        change[[but, source]] = np.inf
         # Where nobody waits for room, it is in nobody's way.
         change[list(self._waiting)] += 2.0 * abs(self._state.cost)
         host = int(np.argmin(change))
@@ -150,6 +160,17 @@ class Way:
         self._detours[instance] += 1
         self._queue.extendleft(reversed(self._waiting.pop(source, [])))
         return True
+
+    def _takes(self, instance: int) -> Bool:
+        """Return which hosts have room for an instance, and nobody it must stand apart from (M)."""
+        state, problem = self._state, self._problem
+        if 0 <= problem.moves_max <= state.moved or not problem.movable[instance]:
+            return np.zeros(problem.hosts, np.bool_)
+        service = problem.service[instance]
+        takes: Bool = problem.allowed[problem.kind[instance]].copy()
+        takes &= (state.held + problem.need[instance] <= self._most).all(axis=1)
+        takes &= state.members[service] < problem.most[service]
+        return takes
 
     def _make(self, instance: int, host: int) -> bool | None:
         """Make a move if it is possible now; None: there is no room, False: a rule breaks."""

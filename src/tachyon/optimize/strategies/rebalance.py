@@ -261,7 +261,17 @@ def _searches(
         problem, context.rng, lambda: max(0.0, (left() - _KEPT) / share), threads
     )
     if (rest := left()) > 0:
-        yield Search(problem, context.rng, lambda: left() / rest)
+        yield Search(_one_by_one(problem), context.rng, lambda: left() / rest)
+
+
+def _one_by_one(problem: Problem) -> Problem:
+    """Return the problem without the moves that only many at once could make.
+
+    Of a server group that stands apart on every host there is, nobody can go first.
+    """
+    count = np.bincount(problem.service, minlength=problem.services)
+    full = count >= problem.most * problem.hosts
+    return replace(problem, movable=problem.movable & ~full[problem.service])
 
 
 def _compiled() -> ModuleType | None:
