@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tachyon.errors import CloudUnavailable
 from tachyon.graph.client import GraphClient
 from tachyon.graph.client import connect as connect_graph
-from tachyon.graph.mutations import PatchConsumer, RemoveConsumer
+from tachyon.graph.entities import Consumer, Flavor
+from tachyon.graph.mutations import PatchConsumer, PutFlavor, RemoveConsumer
 from tachyon.graph.view import View
 from tachyon.openstack.collectors.compute import ComputeCollector
 from tachyon.openstack.collectors.contract import Reading
@@ -50,6 +52,40 @@ def test_the_graph_holds_the_cluster_that_the_cloud_was_made_of(
         assert here.metadata == consumer.metadata
     assert {f.id for f in graph.flavors()} == {f.id for f in made.cluster.flavors}
     assert {g.uuid for g in graph.server_groups()} == {g.uuid for g in made.cluster.server_groups}
+
+
+@pytest.mark.parametrize("others", [1, 5])
+def test_records_that_others_write_at_the_same_moment_stay(
+    cloud: Connection, graph: GraphClient, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    """Volume types lie among the flavors, and models are synchronised side by side."""
+    write, written = graph.synchronise, []
+
+    def overtaken(*args: Any, **options: Any) -> Any:
+        if len(written) < others:
+            flavor = Flavor(id=f"type-{len(written)}", name="", vcpus=0)
+            written.append(graph.apply([PutFlavor(flavor=flavor)]))
+        return write(*args, **options)
+
+    monkeypatch.setattr(graph, "synchronise", overtaken)
+    synchronise(ComputeCollector(), cloud, graph)
+    kept = {flavor.id for flavor in graph.flavors()}
+    assert kept >= {f"type-{n}" for n in range(others)}
+
+
+def test_a_synchronisation_does_not_wait_for_events_to_cease(
+    cloud: Connection, graph: GraphClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, tries = graph.synchronise, []
+
+    def overtaken(*args: Any, **options: Any) -> Any:
+        tries.append(graph.put_consumer(Consumer(uuid="vm", name=str(len(tries)))))
+        return write(*args, **options)
+
+    monkeypatch.setattr(graph, "synchronise", overtaken)
+    synchronise(ComputeCollector(), cloud, graph)
+    assert len(tries) == 4
+    assert graph.consumer("vm").name == "3"
 
 
 def test_what_has_not_changed_is_not_asked_again(cloud: Connection, graph: GraphClient) -> None:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tachyon.errors import Conflict, TachyonError
+from tachyon.errors import Conflict, GenerationConflict, TachyonError
 from tachyon.graph.client import GraphClient
 from tachyon.graph.entities import AvailabilityZone, Entity, ResourceProvider, key_of
 from tachyon.graph.mutations import Cluster, Expected, PutConsumer
@@ -36,6 +36,9 @@ R = TypeVar("R", bound=Entity)
 ACCOUNT_TYPE = "collector"
 #: Seconds by which the clocks of the cloud's hosts and ours may differ.
 CLOCK_TOLERANCE = 5.0
+#: How often a transaction is made anew for others who wrote no records: events may come all the
+#: time, and seldom is one of a record, which the next synchronisation would put right.
+_HARMLESS = 3
 
 
 class Synchronised(Struct, frozen=True, kw_only=True):
@@ -115,28 +118,42 @@ class _Timing(Struct, frozen=True):
 def _apply(
     collector: Collector, reading: Reading, graph: GraphClient, known: View, timing: _Timing
 ) -> Any:
-    current = graph.view()
+    """Write what was read, on records as they are at that moment.
+
+    Entities carry generations, by which the store leaves alone what is newer. Records have none:
+    the transaction is guarded by that of the graph, and made anew when others wrote meanwhile.
+    """
+    current, harmless = graph.view(), 0
+    while True:
+        try:
+            return graph.synchronise(
+                _cluster(collector, reading, known, current, timing),
+                provider_types=collector.provider_types,
+                consumer_types=collector.consumer_types,
+                records=collector.records,
+                since=known.generation,
+                generation=current.generation if harmless < _HARMLESS else None,
+            )
+        except GenerationConflict:
+            before, current = current, graph.view()
+            harmless += all(before.records[k] == current.records[k] for k in collector.records)
+
+
+def _cluster(
+    collector: Collector, reading: Reading, known: View, current: View, timing: _Timing
+) -> Cluster:
     cluster = _with_records(collector, reading.cluster, known, current)
     stale = sorted(set(reading.missing))
-    cluster.providers = [
-        *cluster.providers,
-        _account(
-            collector,
-            "up",
-            synchronised_at=timing.began.isoformat(),
-            seconds=round(time.monotonic() - timing.started, 3),
-            disagreements=dict(sorted(reading.disagreements.items())),
-            missing=len(stale),
-            missing_first=stale[:20],
-        ),
-    ]
-    return graph.synchronise(
-        cluster,
-        provider_types=collector.provider_types,
-        consumer_types=collector.consumer_types,
-        records=collector.records,
-        since=known.generation,
+    account = _account(
+        collector,
+        "up",
+        synchronised_at=timing.began.isoformat(),
+        seconds=round(time.monotonic() - timing.started, 3),
+        disagreements=dict(sorted(reading.disagreements.items())),
+        missing=len(stale),
+        missing_first=stale[:20],
     )
+    return replace(cluster, providers=[*cluster.providers, account])
 
 
 def _account(collector: Collector, state: Any, **extra: Any) -> ResourceProvider:
