@@ -18,6 +18,10 @@ demo: $(STAMP) ## Tachyon at work on a sample cluster; DATA=file for one of your
 	$(BIN)/python -m tachyon.cli.demo
 	$(if $(DATA),,$(BIN)/python -m tools.live_demo)
 
+# The same examples of property tests on every run: a build must not fail by luck. Whoever calls
+# pytest draws them anew.
+test integration: export CI ?= true
+
 test: $(STAMP) ## Tests that need no server (under five minutes)
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
 

@@ -21,7 +21,8 @@ pytest_plugins = ["tests.servers.fixtures"]
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-# The same examples on every run: a build must not fail by luck. Locally they are drawn anew.
+# The same examples on every run of `make test`: a build must not fail by luck. Whoever calls
+# pytest draws them anew.
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 

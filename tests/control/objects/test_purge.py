@@ -57,7 +57,10 @@ def fill(objects: Objects, clock: Clock, deletions: list[tuple[int, int]]) -> No
 
 
 @pytest.mark.integration
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     deletions=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 20)), max_size=6),
     age=st.integers(0, 15),
