@@ -19,9 +19,12 @@ from tachyon.openstack.telemetry.resources import Resources
 from tachyon.openstack.telemetry.selection import Datasources
 from tachyon.optimize.audit import run_audit, work_out
 from tachyon.optimize.plugins import Plugins
+from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.forecasting import look_ahead
 from tachyon.optimize.strategies.measurements import Measurements
+from tachyon.optimize.strategies.standard_deviation import StandardDeviation
+from tests.reassignment.test_rebalance import ByProcessor
 from tests.servers.prometheus import Prometheus, Sample
 from tests.telemetry import measured
 from tests.telemetry.backends import of_server, only
@@ -107,9 +110,13 @@ def test_a_whole_audit_at_the_size_of_a_cloud_needs_few_queries(
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("strategy", ["standard_deviation", "rebalance"])
+@pytest.mark.parametrize(
+    ("strategy", "given"),
+    # The search counts processor time, so that a busy machine changes nothing.
+    [(StandardDeviation, {}), (ByProcessor, {"time_limit": 6, "safety": 0.2})],
+)
 def test_what_prometheus_has_measured_is_what_is_evened_out(
-    cloud: Cloud, datasources: Datasources, strategy: str
+    cloud: Cloud, datasources: Datasources, strategy: type[Strategy], given: dict[str, Any]
 ) -> None:
     """The load that stands on the hosts, worked out from the truth that the server was given."""
     vcpus = cloud.instances.held("VCPU")
@@ -123,16 +130,13 @@ def test_what_prometheus_has_measured_is_what_is_evened_out(
         return float((busy[serving] / total[serving]).std())
 
     plugins = Plugins()
-    given = {"standard_deviation": {}, "rebalance": {"time_limit": 3, "safety": 0.2}}
-    one = plugins.strategy(strategy)(
-        {"measured": "required", "metrics": ["instance_cpu_usage"], **given[strategy]}
-    )
+    one = strategy({"measured": "required", "metrics": ["instance_cpu_usage"], **given})
     found = Measurements(datasources.gather(cloud.view, one.metrics()).values)
     session, context = Session(cloud.view), Context(measurements=found)
     work_out(session, plugins.goal(one.goal), one, context, plugins.planner(one.planner)())
     assert context.warnings == []
     before, after = (deviation(homes) for homes in (cloud.view.consumers.home, session.homes()))
-    assert after < 0.8 * before
+    assert after < 0.9 * before
 
 
 @pytest.mark.integration
