@@ -39,6 +39,7 @@ class Backend:
     credentials: Mapping[str, str] = {"X-Auth-Token": TOKEN}
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self.requests: Counter[str] = Counter()
         self.failures: list[int] = []
         self.bodies: list[Any] = []
@@ -79,8 +80,9 @@ def _handler(backend: Backend) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             parts = urlsplit(self.path)
-            backend.requests[f"{method} {parts.path}"] += 1
-            backend.bodies.append(body)
+            with backend.lock:  # each connection has a thread of its own
+                backend.requests[f"{method} {parts.path}"] += 1
+                backend.bodies.append(body)
             try:
                 if backend.failures:
                     raise Refusal(backend.failures.pop(0), "told to fail")
