@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,6 +37,14 @@ def pytest_configure() -> None:
     os.environ[sitecustomize.FOLDER] = _LEFT.name
     folders = [str(Path(sitecustomize.__file__).parent), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+
+
+@pytest.fixture
+def processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count the time limit of `rebalance` in processor time: a busy machine changes nothing."""
+    from tachyon.optimize.strategies.rebalance import Rebalance
+
+    monkeypatch.setattr(Rebalance, "clock", lambda _: process_time())
 
 
 @pytest.hookimpl(wrapper=True)

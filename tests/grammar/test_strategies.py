@@ -10,6 +10,8 @@ from tachyon.graph.entities import Inventory
 from tachyon.optimize.plugins import Plugins
 from tests.optimize.clusters import host, run, small, vm
 
+pytestmark = pytest.mark.usefixtures("processor_time")
+
 #: Strategies with the parameter, and what makes each move the instances of the test.
 STRATEGIES: dict[str, dict[str, Any]] = {
     "consolidation": {},

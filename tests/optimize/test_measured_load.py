@@ -15,6 +15,8 @@ from tachyon.graph.entities import Inventory
 from tachyon.optimize.audit import AuditReport
 from tests.optimize.clusters import PLUGINS, cluster, host, indicators, run, small, steps, vm
 
+pytestmark = pytest.mark.usefixtures("processor_time")
+
 ROOM = {"VCPU": Inventory(total=8, allocation_ratio=4.0), "MEMORY_MB": Inventory(total=8192)}
 BALANCING: dict[str, dict[str, Any]] = {
     "standard_deviation": {"threshold": 0.0, "minimum_gain": 0.0},

@@ -94,6 +94,7 @@ def test_the_strategy_says_which_search_it_used() -> None:
     assert context.facts["search"] == "compiled"
 
 
+@pytest.mark.usefixtures("processor_time")
 def test_without_a_place_for_what_is_compiled_the_strategy_searches_with_numpy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import msgspec
@@ -22,19 +21,14 @@ from tests.optimize.checker import Replay
 from tests.optimize.clusters import SHAPES, actions, cluster, run, view_of
 from tests.reassignment.challenge import Instance
 
+pytestmark = pytest.mark.usefixtures("processor_time")
+
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "roadef2012"
 
 
 def actions_of(plan: Plan) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = msgspec.to_builtins(plan.actions)
     return found
-
-
-class ByProcessor(Rebalance):
-    """Counts processor time, so that a busy machine changes nothing."""
-
-    def clock(self) -> float:
-        return process_time()
 
 
 def solve(name: str, seconds: float, **parameters: float) -> tuple[Instance, list[int], Context]:
@@ -46,7 +40,7 @@ def solve(name: str, seconds: float, **parameters: float) -> tuple[Instance, lis
     session = Session(build(snapshot_of(content.cluster)))
     context = Context(seed=1)
     given = {**challenge_parameters(content.extra["roadef2012"]), "time_limit": seconds}
-    ByProcessor({**given, **parameters}).execute(session, context)
+    Rebalance({**given, **parameters}).execute(session, context)
     machine = {p.uuid: at for at, p in enumerate(content.cluster.providers)}
     solution = [machine[session.host(c.uuid) or ""] for c in content.cluster.consumers]
     instance = Instance(model, DATA / f"assignment_{name}.txt.gz")
@@ -108,7 +102,7 @@ def test_no_step_of_a_plan_for_the_challenge_breaks_a_rule_of_nova() -> None:
     session = Session(view_of(content))
     context = Context(seed=1)
     given = challenge_parameters(content.extra["roadef2012"])
-    ByProcessor({**given, "time_limit": 2.0}).execute(session, context)
+    Rebalance({**given, "time_limit": 2.0}).execute(session, context)
     plan = actions_of(Weight().plan(session))
     assert len(plan) > 100
     assert Replay(content).run(plan).problems == []
