@@ -23,8 +23,8 @@ from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.forecasting import look_ahead
 from tachyon.optimize.strategies.measurements import Measurements
+from tachyon.optimize.strategies.rebalance import Rebalance
 from tachyon.optimize.strategies.standard_deviation import StandardDeviation
-from tests.reassignment.test_rebalance import ByProcessor
 from tests.servers.prometheus import Prometheus, Sample
 from tests.telemetry import measured
 from tests.telemetry.backends import of_server, only
@@ -110,10 +110,10 @@ def test_a_whole_audit_at_the_size_of_a_cloud_needs_few_queries(
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("processor_time")
 @pytest.mark.parametrize(
     ("strategy", "given"),
-    # The search counts processor time, so that a busy machine changes nothing.
-    [(StandardDeviation, {}), (ByProcessor, {"time_limit": 6, "safety": 0.2})],
+    [(StandardDeviation, {}), (Rebalance, {"time_limit": 6, "safety": 0.2})],
 )
 def test_what_prometheus_has_measured_is_what_is_evened_out(
     cloud: Cloud, datasources: Datasources, strategy: type[Strategy], given: dict[str, Any]
