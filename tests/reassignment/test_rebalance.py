@@ -102,7 +102,7 @@ def test_no_step_of_a_plan_for_the_challenge_breaks_a_rule_of_nova() -> None:
     session = Session(view_of(content))
     context = Context(seed=1)
     given = challenge_parameters(content.extra["roadef2012"])
-    Rebalance({**given, "time_limit": 2.0}).execute(session, context)
+    Rebalance({**given, "time_limit": 5.0}).execute(session, context)
     plan = actions_of(Weight().plan(session))
     assert len(plan) > 100
     assert Replay(content).run(plan).problems == []

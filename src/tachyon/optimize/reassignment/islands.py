@@ -1,11 +1,12 @@
 """The compiled search: simulated annealing on as many threads as wanted, each an island.
 
-Where capacity, and above all transient resources, leave next to no room, the ways between good
-assignments lead through ones that hold too much. So half of the islands let capacity be exceeded at
-a price that rises until it is a rule again; the others keep it as a rule all the time. A pull
-towards the start outweighs, while it is hot, that there are many other hosts and only one start:
-whoever has moved takes transient room twice. In the end all go on from the best island's assignment
-and finish it as temperature falls to nothing.
+Where capacity leaves next to no room, the ways between good assignments lead through ones that hold
+too much, and what is large finds no way at all. So capacity may be exceeded at a price, which each
+island sets for itself: it rises while more is held in excess than the time left allows, and falls
+while less is, until excess is over altogether and capacity is a rule again (strategic oscillation:
+Glover, 1977). A pull towards the start outweighs, while it is hot, that there are many other hosts
+and only one start: whoever has moved takes transient room twice. In the end all go on from the best
+island's assignment and finish it as temperature falls to nothing.
 
 Islands are in step: each judges the same number of changes in each round, so the result depends on
 the seed and on the clock alone.
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle, islice
+from itertools import cycle
+from math import exp
 
 import numpy as np
 from msgspec import Struct
@@ -26,9 +28,9 @@ from tachyon.optimize.reassignment.problem import Problem, scarce
 from tachyon.optimize.reassignment.state import State
 
 #: Changes that an island judges in a round: some 5 ms.
-ROUND = 10_000
+ROUND = 100_000
 #: Temperatures at the beginning and at the end of an annealing, in parts of `Islands.unit`.
-HEAT = (2.0, 5e-3)
+HEAT = (8.0, 2e-2)
 #: Share of the time, at the end, in which all go on from the best one, capacity is a rule for all,
 #: and the temperature falls on to `COLD` of the last one: where load costs nothing any more, moves
 #: are what is left to save.
@@ -36,6 +38,9 @@ TAIL = 0.2
 COLD = 1e-3
 #: Share of exchanges among the changes.
 SWAPPING = 0.4
+#: Most pairs of instances and hosts for which is worked out beforehand who may ever stand where,
+#: and the share of them from which on it is of no use.
+PAIRS, DENSE = 50_000_000, 0.5
 
 
 class Manner(Struct, frozen=True):
@@ -43,30 +48,40 @@ class Manner(Struct, frozen=True):
 
     Attributes:
         pull: temperatures by which an instance of mean transient need is drawn to its start.
-        prices: of a unit of capacity that is exceeded, in its penalties, at the beginning and at
-            the end; none: it may not be.
+        excess: penalties of what is held beyond capacities that are allowed at the beginning, as a
+            share of the cost.
     """
 
     pull: float
-    prices: tuple[float, float] | None = None
+    excess: float
 
-    def price(self, done: float) -> float:
-        """Return the price when a share of the annealing is done."""
-        if self.prices is None:
-            return 0.0
-        first, last = self.prices
-        return float(first * (last / first) ** done)
+    def allowed(self, annealed: float) -> float:
+        """Return the share that is allowed when a share of the annealing is done."""
+        return self.excess * max(0.0, 1.0 - annealed / CLOSED) ** 2
 
 
 #: Those of the islands, in turn.
-MANNERS = (Manner(20.0, (10.0, 1e4)), Manner(50.0))
+MANNERS = (Manner(3.0, 0.1), Manner(15.0, 0.03))
+#: Share of the annealing after which no excess is allowed, and after which an island that still
+#: has some goes on from the best assignment of all, with capacity as a rule.
+CLOSED, LOST = 0.7, 0.9
+#: The price of excess, in penalties: at first, the least and the most; and how fast it may change,
+#: as the exponent over the whole annealing, while some is allowed and then.
+PRICES = (1.0, 0.3, 1e6)
+PRICING = (20.0, 60.0)
 
 
 class _Island:
     """An assignment that one thread anneals; `best` is the cheapest that it met."""
 
-    def __init__(self, state: State, seed: int) -> None:
+    def __init__(self, state: State, seed: int, manner: Manner) -> None:
         self.state = state
+        self.manner = manner
+        self._log: I32 = np.empty((2, 2 * ROUND), np.int32)
+        #: Whether capacity is a rule.
+        self.firm = False
+        self._price = PRICES[0]
+        self._annealed = 0.0
         self.live = _live(state, seed)
         self.best: I32 = self.live.place.copy()
         self.best_cost = state.cost
@@ -75,10 +90,24 @@ class _Island:
         """Judge a round of changes."""
         self.best_cost = float(
             anneal(
-                tables, self.live, ROUND, temperature, SWAPPING, pull, price, self.best,
-                self.best_cost,
+                tables, self.live, ROUND, temperature, SWAPPING, pull, price, self._log[0],
+                self._log[1], self.best, self.best_cost,
             )
         )  # fmt: skip
+
+    def priced(self, annealed: float) -> float:
+        """Return the price of excess when a share of the annealing is done; 0 allows none."""
+        if self.firm:
+            return 0.0
+        change = exp(PRICING[annealed > CLOSED] * (annealed - self._annealed))
+        self._annealed = annealed
+        held = float(self.live.over.sum())
+        if held > self.manner.allowed(annealed) * float(self.live.cost[0]):
+            self._price *= change
+        else:
+            self._price /= change
+        self._price = min(max(self._price, PRICES[1]), PRICES[2])
+        return self._price
 
     def start(self, place: I64) -> None:
         """Go on from an assignment, with figures free of rounding."""
@@ -114,13 +143,14 @@ class Islands:
         self.steps = 0
         seeds = rng.integers(1, 2**63, threads).tolist()
         self._tables = _tables(self.state)
-        self._islands = [_Island(State(problem), seed) for seed in seeds]
+        self._islands = [
+            _Island(State(problem), seed, manner)
+            for seed, manner in zip(seeds, cycle(MANNERS), strict=False)
+        ]
         self._scarce = scarce(problem)
         # What hosts beyond their capacity hold can only be a rule: nobody may be able to mend it.
-        strict = bool(self._islands[0].live.counts[2])
-        self._manners = [
-            Manner(manner.pull) if strict else manner for manner in islice(cycle(MANNERS), threads)
-        ]
+        for island in self._islands:
+            island.firm = bool(island.live.counts[2])
         #: The load cost of a mean instance where nothing is free, by the instances of a mean host.
         self.unit = 0.0
         if problem.instances:
@@ -138,8 +168,8 @@ class Islands:
                     finishing = True
                     self._gather()
                 rounds = [
-                    pool.submit(island.run, self._tables, *self._conditions(manner, 1.0 - left))
-                    for island, manner in zip(self._islands, self._manners, strict=True)
+                    pool.submit(island.run, self._tables, *self._conditions(island, 1.0 - left))
+                    for island in self._islands
                 ]
                 for one in rounds:
                     one.result()
@@ -147,12 +177,16 @@ class Islands:
                 self._keep()
         self.state.restore(self.best)
 
-    def _conditions(self, manner: Manner, done: float) -> tuple[float, F64, float]:
+    def _conditions(self, island: _Island, done: float) -> tuple[float, F64, float]:
         """Return temperature, pull and price when a share of the time is over."""
         annealed = min(1.0, done / (1.0 - TAIL))
         temperature = self.unit * HEAT[0] * (HEAT[1] / HEAT[0]) ** annealed
         if annealed < 1.0:
-            return temperature, temperature * manner.pull * self._scarce, manner.price(annealed)
+            if annealed > LOST and island.live.counts[2] and not island.firm:
+                island.start(self.best)
+                island.firm = True
+            pull = temperature * island.manner.pull * self._scarce
+            return temperature, pull, island.priced(annealed)
         temperature *= COLD ** ((done - 1.0 + TAIL) / TAIL)
         return temperature, np.zeros_like(self._scarce), 0.0
 
@@ -181,7 +215,7 @@ def prepare() -> None:
         neighbourhood=np.zeros(2, np.int64), kind=zero, allowed=everywhere,
     )  # fmt: skip
     state = State(problem)
-    _Island(state, 1).run(_tables(state), 0.0, np.zeros(1), 0.0)
+    _Island(state, 1, MANNERS[0]).run(_tables(state), 0.0, np.zeros(1), 0.0)
 
 
 def _pointers(lists: Sequence[Sequence[int]]) -> tuple[I32, I32]:
@@ -205,12 +239,16 @@ def _tables(state: State) -> Tables:
     p = state.problem
     needs_at, needs = _pointers(state.needs)
     needed_at, needed = _pointers(state.needed_by)
+    whole = p.capacity.copy()
+    np.subtract.at(whole, p.start, p.need * (p.transient | ~p.movable[:, None]))
+    reach_at, reach = _reach(p, whole)
     return Tables(
         need=np.ascontiguousarray(p.need),
         firm=np.ascontiguousarray(p.need * ~p.transient),
         slope=state.slope,
         start=p.start.astype(np.int32),
         rows=np.flatnonzero(p.movable).astype(np.int32),
+        movable=p.movable,
         place_cost=np.ascontiguousarray(p.place_cost),
         host_cost=np.ascontiguousarray(p.host_cost),
         service_cost=float(p.service_cost),
@@ -227,7 +265,47 @@ def _tables(state: State) -> Tables:
         needed=needed,
         moves_max=int(p.moves_max),
         penalty=_penalty(p),
+        whole=whole,
+        reach_at=reach_at,
+        reach=reach,
     )
+
+
+def _reach(problem: Problem, whole: F64) -> tuple[I64, I32]:
+    """Return the hosts that each instance may ever stand on, one after the other; see `Tables`."""
+    p = problem
+    at = np.zeros(p.instances + 1, np.int64)
+    if p.instances * p.hosts > PAIRS:
+        return at, np.zeros(0, np.int32)
+    found = []
+    for first in range(0, p.instances, 1000):
+        rows = np.arange(first, min(first + 1000, p.instances))
+        fits = p.allowed[p.kind[rows]].copy()
+        for resource in range(p.need.shape[1]):
+            fits &= np.less_equal.outer(p.need[rows, resource], whole[:, resource])
+        fits[np.arange(rows.size), p.start[rows]] = True
+        at[rows + 1] = fits.sum(axis=1)
+        found.append(np.nonzero(fits)[1].astype(np.int32))
+    if at.sum() > DENSE * p.instances * p.hosts:
+        return np.zeros_like(at), np.zeros(0, np.int32)
+    return np.cumsum(at), np.concatenate(found)
+
+
+def _rings(place: I64, hosts: int) -> tuple[I32, I32, I32]:
+    """Return who stands on each host as rings: `Live.after`, `before` and `first`."""
+    order = np.argsort(place, kind="stable")
+    counts = np.bincount(place, minlength=hosts)
+    ends = np.cumsum(counts)
+    there = counts > 0
+    first = np.full(hosts, -1, np.int32)
+    first[there] = order[(ends - counts)[there]]
+    after = np.empty(place.size, np.int32)
+    after[order[:-1]] = order[1:]
+    last = order[(ends - 1)[there]]
+    after[last] = first[there]
+    before = np.empty_like(after)
+    before[after] = np.arange(place.size)
+    return after, before, first
 
 
 def _live(state: State, seed: int) -> Live:
@@ -236,8 +314,12 @@ def _live(state: State, seed: int) -> Live:
     room = np.ascontiguousarray(p.capacity - state.held)
     over: F64 = -(np.minimum(room, 0) @ _penalty(p))
     most = int(state.moved_of[:-1].max(initial=0))
+    after, before, first = _rings(state.place, p.hosts)
     return Live(
         place=state.place.astype(np.int32),
+        after=after,
+        before=before,
+        first=first,
         room=room,
         terms=np.ascontiguousarray(state.terms),
         load=state.host_costs(),

@@ -28,6 +28,10 @@ class Tables(NamedTuple):
         rows: who may move.
         needs_at, needs: the services that service s depends on are needs[needs_at[s]:needs_at[s +
             1]]; `needed` has those that depend on it.
+        whole: M × R; what a host can ever have for those that did not start there: its capacity
+            without what stays, whoever moves.
+        reach_at, reach: the hosts that instance i may ever stand on are reach[reach_at[i]:
+            reach_at[i + 1]]; without an entry for anybody, all hosts are tried.
         penalty: R; what a unit beyond the capacity costs where that is allowed for a while.
     """
 
@@ -36,6 +40,7 @@ class Tables(NamedTuple):
     slope: F64
     start: I32
     rows: I32
+    movable: Bool
     place_cost: F64
     host_cost: F64
     service_cost: float
@@ -52,12 +57,17 @@ class Tables(NamedTuple):
     needed: I32
     moves_max: int
     penalty: F64
+    whole: F64
+    reach_at: NDArray[np.int64]
+    reach: I32
 
 
 class Live(NamedTuple):
     """An assignment; names and shapes as in `State`.
 
     Attributes:
+        after, before, first: N, N and M; who stands on a host, as a ring that begins anywhere; −1
+            for an empty one.
         room: M × R; capacity that nobody holds, negative beyond it.
         load: M; the load cost of each host.
         over: M; units beyond the capacity, each times its penalty.
@@ -68,6 +78,9 @@ class Live(NamedTuple):
     """
 
     place: I32
+    after: I32
+    before: I32
+    first: I32
     room: F64
     terms: F64
     load: F64
@@ -86,6 +99,15 @@ class Live(NamedTuple):
 
 
 INF = np.inf
+#: Nothing here makes an array. Without numba's runtime no references are counted: that would be
+#: done at each call for every array, atomically, on figures that all threads share, and cost some
+#: twenty times what judging a change does. Sums of whole numbers may be taken in any order.
+_OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "fastmath": {"reassoc", "nsz"},
+    "_nrt": False,
+}
 #: Changes of less are rounding.
 _ROUNDING = 1e-7
 _MOVED, _MOST, _OVER = 0, 1, 2
@@ -97,7 +119,7 @@ _11 = np.uint64(11)
 _STAR = np.uint64(0x2545F4914F6CDD1D)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
 def _next(random: U64) -> Any:
     x = random[0]
     x ^= x >> _12
@@ -107,19 +129,19 @@ def _next(random: U64) -> Any:
     return x * _STAR
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
 def _below(random: U64, n: int) -> Any:
     """Return a whole number from 0 to n − 1."""
     return np.int64(((_next(random) >> _32) * np.uint64(n)) >> _32)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
 def _unit(random: U64) -> Any:
     """Return a number from 0 to below 1."""
     return np.float64(_next(random) >> _11) * (1.0 / 9007199254740992.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**_OPTIONS)
 def _may(t: Tables, v: Live, i: int, a: int, b: int) -> bool:
     """Tell whether the rules of i's service, and of its kind, let it go from a to b."""
     s = t.service[i]
@@ -146,7 +168,7 @@ def _may(t: Tables, v: Live, i: int, a: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
 def _place_cost(t: Tables, i: int, a: int) -> Any:
     """Return what i costs for having moved, on a."""
     s = t.start[i]
@@ -155,7 +177,7 @@ def _place_cost(t: Tables, i: int, a: int) -> Any:
     return t.place_cost[i] + t.host_cost[s, a]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
 def _service_change(t: Tables, v: Live, i: int, a: int, b: int) -> float:
     """Return the change of the service cost by i going from a to b, and nobody else."""
     if t.service_cost == 0.0:
@@ -171,7 +193,7 @@ def _service_change(t: Tables, v: Live, i: int, a: int, b: int) -> float:
     return 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(**_OPTIONS)
 def _move(t: Tables, v: Live, i: int, b: int) -> None:
     """Move i to b, whatever the rules say."""
     a = v.place[i]
@@ -205,6 +227,7 @@ def _move(t: Tables, v: Live, i: int, b: int) -> None:
     v.load[a] = la
     v.load[b] = lb
     v.place[i] = b
+    _join(v, i, a, b)
     v.members[s, a] -= 1
     v.members[s, b] += 1
     step = 0
@@ -242,7 +265,28 @@ def _move(t: Tables, v: Live, i: int, b: int) -> None:
             _appear(t, v, s, y, 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always", **_OPTIONS)
+def _join(v: Live, i: int, a: int, b: int) -> None:
+    """Take i out of the ring of a, and put it last into that of b."""
+    after, before = v.after[i], v.before[i]
+    if after == i:
+        v.first[a] = -1
+    else:
+        v.after[before] = after
+        v.before[after] = before
+        if v.first[a] == i:
+            v.first[a] = after
+    head = v.first[b]
+    if head < 0:
+        v.first[b] = v.after[i] = v.before[i] = i
+    else:
+        last = v.before[head]
+        v.after[last] = v.before[head] = i
+        v.after[i] = head
+        v.before[i] = last
+
+
+@njit(**_OPTIONS)
 def _appear(t: Tables, v: Live, s: int, n: int, step: int) -> None:
     """Count that service s has come into neighbourhood n (step 1) or left it (−1)."""
     for k in range(t.needed_at[s], t.needed_at[s + 1]):
@@ -251,7 +295,7 @@ def _appear(t: Tables, v: Live, s: int, n: int, step: int) -> None:
         v.demanded[t.needs[k], n] += step
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
 def _shift_change(t: Tables, v: Live, i: int, a: int, b: int, bound: float, dear: float) -> Any:
     """Return the change of the cost by i going from a to b; infinite if sure to miss the bound."""
     taken = t.firm if b == t.start[i] else t.need
@@ -281,7 +325,7 @@ def _shift_change(t: Tables, v: Live, i: int, a: int, b: int, bound: float, dear
     return change
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
 def _swap_change(
     t: Tables, v: Live, i: int, a: int, k: int, b: int, bound: float, dear: float
 ) -> Any:
@@ -317,7 +361,18 @@ def _swap_change(
     return change
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always", **_OPTIONS)
+def _fits(t: Tables, i: int, b: int) -> Any:
+    """Tell whether b has room for i when all have left that can."""
+    if b == t.start[i]:
+        return True
+    fits = True
+    for r in range(t.need.shape[1]):
+        fits &= t.need[i, r] <= t.whole[b, r]
+    return fits
+
+
+@njit(inline="always", **_OPTIONS)
 def _drawn(t: Tables, pull: F64, i: int, a: int, b: int) -> Any:
     """Return by how much going from a to b is made dearer by a pull towards the start."""
     if a == t.start[i]:
@@ -327,7 +382,7 @@ def _drawn(t: Tables, pull: F64, i: int, a: int, b: int) -> Any:
     return 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(**_OPTIONS)
 def anneal(
     t: Tables,
     v: Live,
@@ -336,6 +391,8 @@ def anneal(
     swapping: float,
     pull: F64,
     dear: float,
+    log_row: I32,
+    log_from: I32,
     best: I32,
     best_cost: float,
 ) -> float:
@@ -349,6 +406,8 @@ def anneal(
         swapping: share of the changes that exchange two instances; the others move one.
         pull: N; how much dearer it is to leave the start, and cheaper to come back.
         dear: what the penalty of capacity that is exceeded is multiplied by; 0 forbids it.
+        log_row: 2 × count; room for who has left a host, which leads back to the best.
+        log_from: 2 × count; and for which.
         best: N; takes the cheapest assignment met that costs less than `best_cost` and exceeds no
             capacity.
         best_cost: what the cheapest assignment so far costs.
@@ -357,9 +416,6 @@ def anneal(
     """
     size = t.rows.size
     hosts = v.room.shape[0]
-    # Who left which host since the beginning: leads back to the best.
-    log_row = np.empty(2 * count, np.int32)
-    log_from = np.empty(2 * count, np.int32)
     logged = 0
     at_best = -1
     for _ in range(count):
@@ -368,25 +424,39 @@ def anneal(
         bound = -_ROUNDING
         if temperature > 0.0:
             bound = _ROUNDING - temperature * np.log(1.0 - _unit(v.random))
-        # Written out: numba counts references to every array at each call, which costs more than
-        # judging a change.
         if _unit(v.random) >= swapping:
-            b = _below(v.random, hosts - 1)
-            if b >= a:
-                b += 1
+            if t.reach.size:
+                at = t.reach_at[i]
+                b = np.int64(t.reach[at + _below(v.random, t.reach_at[i + 1] - at)])
+            else:
+                b = _below(v.random, hosts)
+            if a == b:
+                continue
             if t.moves_max >= 0 and v.counts[_MOVED] >= t.moves_max and a == t.start[i]:
                 continue
             change = _shift_change(t, v, i, a, b, bound + pull[i], dear)
             if change == INF or change + _drawn(t, pull, i, a, b) >= bound:
                 continue
+            if dear != 0.0 and not _fits(t, i, b):
+                continue
             if not _may(t, v, i, a, b):
                 continue
             _move(t, v, i, b)
         else:
-            k = t.rows[_below(v.random, size)]
-            b = v.place[k]
-            if a == b:
-                continue
+            if t.reach.size:
+                at = t.reach_at[i]
+                b = np.int64(t.reach[at + _below(v.random, t.reach_at[i + 1] - at)])
+                k = np.int64(v.first[b])
+                if a == b or k < 0:
+                    continue
+                v.first[b] = v.after[k]
+                if not t.movable[k]:
+                    continue
+            else:
+                k = t.rows[_below(v.random, size)]
+                b = v.place[k]
+                if a == b:
+                    continue
             if t.moves_max >= 0:
                 fresh = int(a == t.start[i]) + int(b == t.start[k])
                 if v.counts[_MOVED] + fresh > t.moves_max:
@@ -395,6 +465,8 @@ def anneal(
             if change == INF:
                 continue
             if change + _drawn(t, pull, i, a, b) + _drawn(t, pull, k, b, a) >= bound:
+                continue
+            if dear != 0.0 and not (_fits(t, i, b) and _fits(t, k, a)):
                 continue
             if t.service[i] == t.service[k]:
                 # One takes the other's place among the members.
@@ -419,7 +491,8 @@ def anneal(
             best_cost = v.cost[0]
             at_best = logged
     if at_best >= 0:
-        best[:] = v.place
+        for n in range(best.size):
+            best[n] = v.place[n]
         for n in range(logged - 1, at_best - 1, -1):
             best[log_row[n]] = log_from[n]
     return best_cost
