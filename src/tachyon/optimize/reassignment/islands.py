@@ -36,6 +36,8 @@ HEAT = (8.0, 2e-2)
 #: are what is left to save.
 TAIL = 0.2
 COLD = 1e-3
+#: Temperature at the beginning of a refinement; in the end it is the same as that of a search.
+WARM = 0.1
 #: Share of exchanges among the changes.
 SWAPPING = 0.4
 #: Most pairs of instances and hosts for which is worked out beforehand who may ever stand where,
@@ -126,6 +128,8 @@ class Islands:
         rng: draws the seeds.
         left: returns the share of the time that is left, 1 at first; asked after each round.
         threads: islands.
+        place: an assignment that is only refined, capacity being a rule all the time: what is
+            found then is near.
     """
 
     def __init__(
@@ -134,17 +138,19 @@ class Islands:
         rng: np.random.Generator,
         left: Callable[[], float],
         threads: int = 2,
+        place: I64 | None = None,
     ) -> None:
         self.problem = problem
         self.left = left
-        self.state = State(problem)
+        self.state = State(problem, place)
+        self._refining = place is not None
         self.best: I64 = self.state.place.copy()
         self.best_cost = self.state.cost
         self.steps = 0
         seeds = rng.integers(1, 2**63, threads).tolist()
         self._tables = _tables(self.state)
         self._islands = [
-            _Island(State(problem), seed, manner)
+            _Island(State(problem, place), seed, manner)
             for seed, manner in zip(seeds, cycle(MANNERS), strict=False)
         ]
         self._scarce = scarce(problem)
@@ -179,6 +185,9 @@ class Islands:
 
     def _conditions(self, island: _Island, done: float) -> tuple[float, F64, float]:
         """Return temperature, pull and price when a share of the time is over."""
+        if self._refining:
+            heat = WARM * (HEAT[1] * COLD / WARM) ** done
+            return self.unit * heat, np.zeros_like(self._scarce), 0.0
         annealed = min(1.0, done / (1.0 - TAIL))
         temperature = self.unit * HEAT[0] * (HEAT[1] / HEAT[0]) ** annealed
         if annealed < 1.0:

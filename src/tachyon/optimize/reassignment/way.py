@@ -10,7 +10,7 @@ all rules counts. Which way gets further is not known before.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -64,6 +64,14 @@ class Way:
         #: By service the first of its instances.
         self._first = dict(zip(services.tolist(), first.tolist(), strict=True))
 
+    def follow(self, steps: Sequence[Step]) -> None:
+        """Go a way that is known already."""
+        rows = {row: i for i, row in enumerate(self._rows)}
+        hosts = {row: h for h, row in enumerate(self._hosts)}
+        for row, target in steps:
+            self._make(rows[row], hosts[target])
+        self._note()
+
     def to(self, best: I64, over: Callable[[], bool] = lambda: False) -> list[Step]:
         """Return the steps to the cheapest placement on the way to a placement (N).
 
@@ -71,7 +79,7 @@ class Way:
             best: the placement.
             over: tells when no more ways around are to be looked for.
         """
-        away = np.flatnonzero(best != self._problem.start).tolist()
+        away = np.flatnonzero(best != self._state.place).tolist()
         self._queue.extend(away)
         self._stride = 1 if self._strict else max(1, len(away) // _LOOKS)
         made = -1
@@ -147,10 +155,14 @@ class Way:
     def _send(self, instance: int, but: int) -> bool:
         """Move an instance to the cheapest host that is not its destination."""
         source = int(self._state.place[instance])
+        takes = self._takes(instance)
+        takes[[but, source]] = False
+        if not takes.any():
+            return False
         change = self._state.shifts(np.array([instance]))[0]
         if not self._strict:
             # Where only a spread or a dependency breaks, it may be mended before the end.
-            change[np.isinf(change) & self._takes(instance)] = abs(self._state.cost)
+            change[np.isinf(change) & takes] = abs(self._state.cost)
         change[[but, source]] = np.inf
         # Where nobody waits for room, it is in nobody's way.
         change[list(self._waiting)] += 2.0 * abs(self._state.cost)
@@ -170,21 +182,36 @@ class Way:
         takes: Bool = problem.allowed[problem.kind[instance]].copy()
         takes &= (state.held + problem.need[instance] <= self._most).all(axis=1)
         takes &= state.members[service] < problem.most[service]
+        start = int(problem.start[instance])
+        takes[start] = self._has_room(instance, start)
         return takes
+
+    def _has_room(self, instance: int, host: int) -> bool:
+        """Tell whether a host has room for an instance, and for one more of its service.
+
+        Of the rules the second is Nova's, which it holds each migration to.
+        """
+        state, problem = self._state, self._problem
+        service = problem.service[instance]
+        if state.members[service, host] >= problem.most[service]:
+            return False
+        need, held = problem.need[instance], state.used[host]
+        if self._strict:
+            held = state.held[host]
+            if problem.start[instance] == host:
+                # It takes no more of a transient resource than it does already.
+                need = need * ~problem.transient
+        return bool((held + need <= self._most[host]).all())
 
     def _make(self, instance: int, host: int) -> bool | None:
         """Make a move if it is possible now; None: there is no room, False: a rule breaks."""
-        state, problem, replay = self._state, self._problem, self._replay
+        state, replay = self._state, self._replay
+        if not self._has_room(instance, host):
+            return None
         one, home = np.array([instance]), np.array([state.place[instance]])
         affected = self._affected(instance)
         before = state.broken(affected)
         state.move(one, np.array([host]))
-        service = problem.service[instance]
-        full = self._strict and (state.held[host] > self._most[host]).any()
-        # Of the rules this is Nova's, which it holds each migration to.
-        if full or state.members[service, host] > problem.most[service]:
-            state.move(one, home)
-            return None
         if self._strict and (state.broken(affected) & ~before).any():
             state.move(one, home)
             return False

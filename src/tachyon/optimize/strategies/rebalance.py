@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -45,8 +45,11 @@ LOG = logging.getLogger(__name__)
 _NUMBER = {"type": "number", "minimum": 0}
 _NAME = {"type": "string", "minLength": 1}
 
-#: Share of the time that is kept for what the compiled search finds and no moves lead to.
-_KEPT = 0.2
+#: Seconds that are kept for the way to what the compiled search finds, and the least and largest
+#: share of the time; and how often the search goes on from where that way ends, each time for half
+#: of what is left.
+_KEPT = (1.5, 0.1, 0.3)
+_REFINED = 3
 
 
 class Rebalance(Strategy):
@@ -199,19 +202,32 @@ class Rebalance(Strategy):
             context.step(int(min(self.clock() - began, limit)), int(limit), "searching")
             return max(0.0, 1.0 - (self.clock() - began) / limit)
 
+        seconds, least, most = _KEPT
+        kept = min(most, max(least, seconds / limit))
         before = found = State(problem).cost
-        reached: list[tuple[float, list[Step]]] = []
-        steps = 0
-        for search in _searches(compiled, problem, context, left, self.parameters["threads"]):
+        threads = self.parameters["threads"]
+        search: Search | Islands
+        if compiled is None:
+            search = Search(problem, context.rng, left)
+        else:
+            search = compiled.Islands(problem, context.rng, _until(left, kept), threads)
+        search.run()
+        steps = search.steps
+        if search.best_cost < found:
+            found = search.best_cost
+            self.found(statement.rows, statement.hosts[search.best])
+        reached = _reached(session, statement, search.best, left)
+        for _ in range(_REFINED):
+            if compiled is None or reached.cost <= found or (rest := left()) <= 0:
+                break
+            # What was out of reach is left; from where the way has led there may be more to gain.
+            search = compiled.Islands(
+                _one_by_one(problem), context.rng, _until(left, rest / 2), threads, reached.place
+            )
             search.run()
             steps += search.steps
-            if search.best_cost < found:
-                found = search.best_cost
-                self.found(statement.rows, statement.hosts[search.best])
-            reached.append(_reached(session, statement, search.best, left))
-            if reached[-1][0] <= found:
-                break
-        after, way = min(reached, key=lambda one: one[0])
+            reached = _further(session, statement, reached, search.best, left)
+        after, way = reached.cost, reached.steps
         uuid = session.view.providers.uuid
         for row, target in way:
             name = session.state.consumer_uuid(row)
@@ -241,27 +257,19 @@ class Rebalance(Strategy):
         return statement
 
 
-def _searches(
-    compiled: ModuleType | None,
-    problem: Problem,
-    context: Context,
-    left: Callable[[], float],
-    threads: int,
-) -> Iterator[Search | Islands]:
-    """Yield a search, and another one for the case that not all can be reached of the first's.
+class _Reached(NamedTuple):
+    """Steps that lead to a placement (N), what it costs, and whether they lead there strictly."""
 
-    What the compiled search finds stands so close that some of it may be out of reach. The steps of
-    the one in numpy are few and small; it has the rest of the time.
-    """
-    if compiled is None:
-        yield Search(problem, context.rng, left)
-        return
-    share = 1.0 - _KEPT
-    yield compiled.Islands(
-        problem, context.rng, lambda: max(0.0, (left() - _KEPT) / share), threads
-    )
-    if (rest := left()) > 0:
-        yield Search(_one_by_one(problem), context.rng, lambda: left() / rest)
+    cost: float
+    steps: list[Step]
+    strict: bool
+    place: I64
+
+
+def _until(left: Callable[[], float], end: float) -> Callable[[], float]:
+    """Return what tells the share that is left of the time until only `end` of all is left."""
+    whole = max(left() - end, 1e-9)
+    return lambda: max(0.0, (left() - end) / whole)
 
 
 def _one_by_one(problem: Problem) -> Problem:
@@ -287,30 +295,48 @@ def _compiled() -> ModuleType | None:
 
 def _reached(
     session: Session, statement: Statement, best: I64, left: Callable[[], float]
-) -> tuple[float, list[Step]]:
-    """Return how a placement is reached, or the cheapest one on the way to it, and its cost."""
+) -> _Reached:
+    """Return how a placement is reached, or the cheapest one on the way to it."""
     problem = statement.problem
     away = np.flatnonzero(best != problem.start)
     wanted = [(int(statement.rows[i]), int(statement.hosts[best[i]])) for i in away.tolist()]
     steps = order_moves(session.fork(), wanted, {}, set())
     if steps is not None:
-        return _cost_after(statement, steps), steps
-    found = []
+        return _led(statement, steps, strict=False)
+    found: list[_Reached] = []
     for strict in (False, True):
         way = Way(session.fork(), problem, statement.rows, statement.hosts, strict=strict)
-        steps = way.to(best, partial(_later, left, max(left() - _KEPT / 4, 0.0)))
-        found.append((_cost_after(statement, steps), steps))
-    return min(found, key=lambda one: one[0])
+        steps = way.to(best, partial(_later, left, 0.75 * left()))
+        found.append(_led(statement, steps, strict=strict))
+        if (found[-1].place == best).all():
+            break
+    return min(found, key=lambda one: one.cost)
+
+
+def _further(
+    session: Session,
+    statement: Statement,
+    reached: _Reached,
+    best: I64,
+    left: Callable[[], float],
+) -> _Reached:
+    """Return how to go on to another placement from one that is reached, if that is cheaper."""
+    way = Way(
+        session.fork(), statement.problem, statement.rows, statement.hosts, strict=reached.strict
+    )
+    way.follow(reached.steps)
+    steps = way.to(best, partial(_later, left, left() / 2))
+    return min(reached, _led(statement, steps, strict=reached.strict), key=lambda one: one.cost)
+
+
+def _led(statement: Statement, steps: list[Step], *, strict: bool) -> _Reached:
+    place = statement.problem.start.copy()
+    at = {row: k for k, row in enumerate(statement.rows.tolist())}
+    for row, target in steps:
+        place[at[row]] = statement.at[target]
+    return _Reached(State(statement.problem, place).cost, steps, strict, place)
 
 
 def _later(left: Callable[[], float], share: float) -> bool:
     """Tell whether no more than a share of the time is left."""
     return left() <= share
-
-
-def _cost_after(statement: Statement, steps: Sequence[Step]) -> float:
-    homes = statement.problem.start.copy()
-    at = {row: k for k, row in enumerate(statement.rows.tolist())}
-    for row, target in steps:
-        homes[at[row]] = statement.at[target]
-    return State(statement.problem, homes).cost
