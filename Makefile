@@ -52,6 +52,7 @@ bench: $(STAMP) ## Measurements; BENCH_SMALL=1 for a quick round
 	$(BIN)/python -m benchmarks.strategy_speed
 	$(BIN)/python -m benchmarks.infra_optim
 	$(BIN)/python -m benchmarks.planetlab_day
+	$(BIN)/python -m benchmarks.rebalance --seconds $(if $(BENCH_SMALL),1 -- a1_4 a2_5,5)
 
 samples: $(STAMP) ## Renew docs/samples: every option, every policy rule
 	$(BIN)/oslo-config-generator --namespace tachyon --output-file docs/samples/tachyon.conf

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tachyon.graph.simulation import Session
 from tachyon.optimize.reassignment import islands
 from tachyon.optimize.reassignment.kernel import Live
-from tachyon.optimize.reassignment.problem import Problem
+from tachyon.optimize.reassignment.problem import ANY, Problem
 from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.strategies import rebalance
 from tachyon.optimize.strategies.context import Context
@@ -54,13 +54,18 @@ def standing(live: Live) -> list[list[int]]:
     st.sampled_from([0.0, 0.3, 30.0, 1e4]),
     st.sampled_from([0.0, 1.0, 1000.0]),
     st.sampled_from([0.0, 5.0]),
+    st.booleans(),
 )
 def test_after_any_annealing_every_figure_is_that_of_the_placement(
-    seed: int, moves_max: int, temperature: float, price: float, pull: float
+    seed: int, moves_max: int, temperature: float, price: float, pull: float, listed: bool
 ) -> None:
     p = problem(seed, moves_max=moves_max)
     island = islands._Island(State(p), seed + 1, islands.MANNERS[0])
-    tables = islands._tables(State(p))
+    with pytest.MonkeyPatch.context() as patch:
+        # Whether hosts are drawn from lists of those that an instance may ever stand on.
+        patch.setattr(islands, "DENSE", 1.0 if listed else -1.0)
+        tables = islands._tables(State(p))
+    assert bool(tables.reach.size) == listed
     island.run(tables, temperature, np.full(p.instances, pull), price)
     live, fresh = island.live, islands._live(State(p, island.live.place.astype(np.int64)), 1)
     for name in set(live._fields) - {"random", *RINGS}:
@@ -88,6 +93,37 @@ def test_a_search_keeps_all_rules_and_is_never_worse_than_the_start(
     assert found.best_cost <= naive_cost(p, p.start) + 1e-9
     if moves_max >= 0:
         assert (found.best != p.start).sum() <= moves_max
+
+
+def test_what_is_large_finds_the_place_that_only_excess_leads_to() -> None:
+    """Neither can host 1 take it, nor host 0 one of those who fill host 1, before the other."""
+    none = np.zeros(2, np.int64)
+    p = Problem(
+        need=np.array([[6.0, 5.0], *[[2.0, 1.0]] * 5]),
+        start=np.array([0, 1, 1, 1, 1, 1]), movable=np.ones(6, np.bool_),
+        capacity=np.array([[6.0, 20.0], [10.0, 20.0]]), transient=np.zeros(2, np.bool_),
+        # The second resource costs something on host 0 alone.
+        term_slope=np.array([[0.0], [1.0]]), term_base=np.array([[0.0], [-20.0]]),
+        place_cost=np.full(6, 0.1), host_cost=np.zeros((2, 2)), service_cost=0.0,
+        service=np.ones(6, np.int64), most=np.full(2, ANY), spread=none, depends=[],
+        location=none, neighbourhood=none, kind=np.zeros(6, np.int64),
+        allowed=np.ones((1, 2), np.bool_),
+    )  # fmt: skip
+    assert naive_cost(p, p.start) == 5.0
+    found = search(p, 1)
+    assert naive_problems(p, found.best) == []
+    assert found.best.tolist().count(0) == 3
+    assert found.best_cost == pytest.approx(3.0 + 4 * 0.1)
+
+
+def test_a_refinement_is_never_worse_than_where_it_begins() -> None:
+    for seed in range(5):
+        p = problem(seed)
+        first = search(p, seed)
+        further = islands.Islands(p, np.random.default_rng(seed), iter_left(2), 2, first.best)
+        further.run()
+        assert further.best_cost <= first.best_cost + 1e-9
+        assert naive_problems(p, further.best) == []
 
 
 def test_one_seed_and_one_clock_give_one_result() -> None:
