@@ -2,8 +2,9 @@
 
 Every placement is checked and priced by the tests' checker, which shares no code with the strategy:
 the one that the search found, as the challenge judges it (all moves happen at once), and the one
-that the plan reaches, move by move. The figures go to the terminal, one line for each instance and
-time; docs/benchmarks-rebalance.md keeps those of a whole run.
+that the plan reaches, move by move, whose actions the checker of all plans replays. The figures go
+to the terminal, one line for each instance and time; docs/benchmarks-rebalance.md keeps those of a
+whole run.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import sys
 from pathlib import Path
 from time import process_time
 
+from benchmarks import legality
 from tachyon.graph.importers.roadef2012 import read_roadef2012
 from tachyon.graph.simulation import Session
 from tachyon.graph.view import build, snapshot_of
 from tachyon.graph.view.columns import I64
+from tachyon.optimize.planners import Weight
 from tachyon.optimize.reassignment.challenge import challenge_parameters
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.rebalance import Rebalance
@@ -109,6 +112,8 @@ def line(arguments: argparse.Namespace, name: str, seconds: float) -> str:
     problems = instance.problems(solution) + instance.problems(plan)
     if problems:
         sys.exit(f"{name}: {problems[0]}")
+    if illegal := legality.of_plan(content, Weight().plan(session)):
+        sys.exit(f"{name}: {illegal} actions of the plan break a rule")
     cost, start, best = instance.cost(solution), instance.cost(instance.start), BEST[name]
     moves = sum(a != b for a, b in zip(solution, instance.start, strict=True))
     return (
