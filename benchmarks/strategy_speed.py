@@ -89,7 +89,7 @@ def cases(hosts: list[str], pools: list[str], full: float) -> dict[str, Case]:
         ),
         "consolidation": ("consolidation", {}, None),
         "standard_deviation": ("standard_deviation", {}, None),
-        "rebalance, a second": ("rebalance", {"time_limit": 1.0, "safety": 0.3}, None),
+        "rebalance": ("rebalance", {"time_limit": max(1, len(hosts) / 1000), "safety": 0.3}, None),
     }
 
 
@@ -118,7 +118,8 @@ def main() -> None:
         "saving_energy a quarter of",
         "the hosts is empty and every other one of those powered off; for storage_capacity_balance "
         "half of the pools are too full.",
-        "rebalance searches as long as it may; here it evens out load beyond 30 % of each host.",
+        "rebalance searches as long as it may, here a second for each thousand hosts; it evens out "
+        "load beyond 30 % of each.",
         f"Python {platform.python_version()}, {platform.system()} on {platform.machine()}.",
         "",
     ]
