@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tachyon.errors import Cancelled, InvalidInput, ParametersInvalid
 from tachyon.graph.importers.roadef2012 import read_roadef2012
@@ -31,11 +32,17 @@ def actions_of(plan: Plan) -> list[dict[str, Any]]:
     return found
 
 
-def solve(name: str, seconds: float, **parameters: float) -> tuple[Instance, list[int], Context]:
-    """Return an instance, the assignment that the strategy recorded, and what it said."""
+def model_of(name: str) -> Path:
+    """Return the file of an instance of the challenge, which are no part of the repository."""
     model = DATA / f"model_{name}.txt.gz"
     if not model.exists():
         pytest.skip(f"{model} is not there; get the instances of the challenge")
+    return model
+
+
+def solve(name: str, seconds: float, **parameters: float) -> tuple[Instance, list[int], Context]:
+    """Return an instance, the assignment that the strategy recorded, and what it said."""
+    model = model_of(name)
     content = read_roadef2012(model)
     session = Session(build(snapshot_of(content.cluster)))
     context = Context(seed=1)
@@ -95,10 +102,7 @@ def test_a_move_that_gains_too_little_is_left_alone() -> None:
 
 def test_no_step_of_a_plan_for_the_challenge_breaks_a_rule_of_nova() -> None:
     """Two services of a1_4 stand apart on every machine: none of their processes can go first."""
-    model = DATA / "model_a1_4.txt.gz"
-    if not model.exists():
-        pytest.skip(f"{model} is not there; get the instances of the challenge")
-    content = read_roadef2012(model)
+    content = read_roadef2012(model_of("a1_4"))
     session = Session(view_of(content))
     context = Context(seed=1)
     given = challenge_parameters(content.extra["roadef2012"])
@@ -117,6 +121,14 @@ def test_plans_for_any_cluster_pass_the_independent_checker(shape: str) -> None:
     assert Replay(content).run(plan).problems == []
     assert Replay(content).explore(plan, random.Random(1), eager=True).problems == []
     assert report.facts["cost_after"] <= report.facts["cost_before"]
+
+
+@pytest.mark.parametrize("gone", [{"consumers": []}, {"consumers": [], "providers": []}])
+def test_where_nothing_stands_nothing_is_moved(gone: dict[str, list[Any]]) -> None:
+    content = cluster("plain", 1)
+    report = run(replace(content, cluster=replace(content.cluster, **gone)), "rebalance")
+    assert report.migrations == 0
+    assert report.facts["cost_after"] == report.facts["cost_before"] == 0.0
 
 
 def test_a_skewed_cluster_is_evened_out() -> None:

@@ -237,7 +237,7 @@ def _pointers(lists: Sequence[Sequence[int]]) -> tuple[I32, I32]:
 def _penalty(problem: Problem) -> F64:
     """Return what a unit of each resource beyond its capacity costs: its load, or as much (R)."""
     weight: F64 = np.maximum(problem.term_slope, 0).max(axis=1, initial=0.0)
-    mean = np.maximum(problem.need.mean(axis=0), 1e-9)
+    mean = np.maximum(problem.need.sum(axis=0) / max(1, problem.instances), 1e-9)
     dear = (weight * mean)[weight > 0]
     usual = float(dear.mean()) if dear.size else 1.0
     penalty: F64 = np.maximum(weight, 0.3 * usual / mean)
@@ -295,7 +295,7 @@ def _reach(problem: Problem, whole: F64) -> tuple[I64, I32]:
         fits[np.arange(rows.size), p.start[rows]] = True
         at[rows + 1] = fits.sum(axis=1)
         found.append(np.nonzero(fits)[1].astype(np.int32))
-    if at.sum() > DENSE * p.instances * p.hosts:
+    if not found or at.sum() > DENSE * p.instances * p.hosts:
         return np.zeros_like(at), np.zeros(0, np.int32)
     return np.cumsum(at), np.concatenate(found)
 
