@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tachyon.graph.simulation import Session
-from tachyon.optimize.reassignment import islands
+from tachyon.optimize.reassignment import anytime, islands
 from tachyon.optimize.reassignment.kernel import Live
 from tachyon.optimize.reassignment.problem import ANY, Problem
 from tachyon.optimize.reassignment.state import State
-from tachyon.optimize.strategies import rebalance
 from tachyon.optimize.strategies.context import Context
 from tachyon.optimize.strategies.rebalance import Rebalance
 from tests.optimize.checker import Replay
@@ -170,4 +169,4 @@ def test_without_numba_the_strategy_searches_with_numpy(monkeypatch: pytest.Monk
                  "tachyon.optimize.reassignment.kernel"):  # fmt: skip
         monkeypatch.delitem(importlib.sys.modules, name, raising=False)
     monkeypatch.setitem(importlib.sys.modules, "numba", None)
-    assert rebalance._compiled() is None
+    assert anytime.prepared() is None

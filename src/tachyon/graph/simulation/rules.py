@@ -9,6 +9,7 @@ traits in flavor extra specs. Masks that depend on the view alone are made once 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import cast
 
@@ -192,22 +193,19 @@ def group_members(state: VirtualState, group: str, but: int) -> dict[int, int]:
     """Return how many other members of a server group stand on each host row."""
     view = state.view
     code = view.codes.group.find(group)
-    rows: list[int] = []
+    homes: list[int] = []
     if code >= 0:
         key = ("members", group)
         if key not in view.memo:
-            mask = (view.consumers.group == code) & view.consumers.alive
-            view.memo[key] = np.flatnonzero(mask).tolist()
-        rows.extend(view.memo[key])
-    rows.extend(
-        view.consumer_rows + at for at, new in enumerate(state.new) if new.server_group == group
+            view.memo[key] = np.flatnonzero((view.consumers.group == code) & view.consumers.alive)
+        rows = view.memo[key]
+        homes = state.homes()[rows[rows != but]].tolist()
+    homes.extend(
+        state.home(view.consumer_rows + at)
+        for at, new in enumerate(state.new)
+        if new.server_group == group and view.consumer_rows + at != but
     )
-    counts: dict[int, int] = {}
-    for row in rows:
-        home = state.home(row)
-        if row != but and home >= 0:
-            counts[home] = counts.get(home, 0) + 1
-    return counts
+    return {home: count for home, count in Counter(homes).items() if home >= 0}
 
 
 def refused_by_group(state: VirtualState, row: int) -> tuple[str, Bool] | None:

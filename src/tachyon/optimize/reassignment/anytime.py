@@ -1,0 +1,140 @@
+"""A search and the way to what it finds, within one time limit.
+
+Some time is kept for the way. In what of it is not needed the search goes on: from what was found,
+or, where that is out of reach, from where the way has led.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tachyon.graph.simulation import Session
+from tachyon.graph.view.columns import I64
+from tachyon.optimize.reassignment.problem import Problem
+from tachyon.optimize.reassignment.reached import Reached, one_by_one, reach, reach_on
+from tachyon.optimize.reassignment.search import Search
+from tachyon.optimize.reassignment.state import State
+from tachyon.optimize.reassignment.statement import Statement
+
+if TYPE_CHECKING:
+    from tachyon.optimize.reassignment.islands import Islands
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds that are kept for the way to what the compiled search finds, those for each instance,
+#: and the least and the largest share of the time.
+_KEPT = (1.0, 1e-4)
+_SHARES = (0.05, 0.2)
+#: How often the search goes on, each time for half of what is left where not all was reached.
+_SEARCHES = 3
+#: Share of the time that is not worth another search.
+_BRIEF = 0.02
+
+
+class Anytime:
+    """Finds a cheap placement that moves lead to.
+
+    Attributes:
+        steps: changes that were judged.
+        found: what the cheapest placement costs that was found; `Reached.cost` is what its plan
+            leads to.
+
+    Args:
+        session: the state before all moves.
+        statement: of that state.
+        rng: draws the seeds.
+        left: returns the share of the time limit that is left.
+        limit: seconds.
+        threads: that search side by side, where numba is.
+        compiled: the compiled search, if there is one.
+        tell: hears of each placement found (N) that is cheaper than those before.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        statement: Statement,
+        rng: np.random.Generator,
+        left: Callable[[], float],
+        limit: float,
+        threads: int,
+        compiled: ModuleType | None,
+        tell: Callable[[I64], None],
+    ) -> None:
+        self._session, self._statement = session, statement
+        self._rng, self._left, self._threads, self._tell = rng, left, threads, tell
+        self._compiled = compiled
+        seconds, each = _KEPT
+        kept = (seconds + each * statement.problem.instances) / limit
+        self._kept = min(max(kept, _SHARES[0]), _SHARES[1])
+        self.steps = 0
+        self.found = State(statement.problem).cost
+
+    def run(self) -> Reached:
+        """Search until the time is over; returns how to go to the cheapest that can be reached."""
+        session, statement, left = self._session, self._statement, self._left
+        problem = statement.problem
+        best = self._search(problem, self._kept)
+        before = left()
+        reached = reach(session, statement, best, left)
+        took = before - left()
+        for _ in range(_SEARCHES):
+            if self._compiled is None:
+                break
+            there, rest = bool((reached.place == best).all()), left()
+            end = 2.0 * took if there else rest / 2
+            if rest - end < _BRIEF:
+                break
+            if there:
+                best = self._search(problem, end, reached.place)
+                other = reach(session, statement, best, left)
+                reached = min(reached, other, key=lambda one: one.cost)
+            else:
+                # What is out of reach is left; from where the way has led there may be more to
+                # gain.
+                best = self._search(one_by_one(problem), end, reached.place)
+                reached = reach_on(session, statement, reached, best, left)
+        return reached
+
+    def _search(self, problem: Problem, end: float, place: I64 | None = None) -> I64:
+        """Return the best placement found until a share of the time is left (N)."""
+        search: Search | Islands
+        if self._compiled is None:
+            search = Search(problem, self._rng, self._left)
+        else:
+            left = _until(self._left, end)
+            search = self._compiled.Islands(problem, self._rng, left, self._threads, place)
+        search.run()
+        self.steps += search.steps
+        if search.best_cost < self.found:
+            self.found = search.best_cost
+            self._tell(search.best)
+        return search.best
+
+
+def prepared() -> ModuleType | None:
+    """Return the compiled search, if numba is there and finds a place to keep what it compiles.
+
+    It is compiled or loaded here, before any clock runs.
+    """
+    try:
+        found = importlib.import_module("tachyon.optimize.reassignment.islands")
+    except ImportError:
+        return None
+    except RuntimeError as error:
+        LOG.warning("rebalance searches without numba: %s", error)
+        return None
+    found.prepare()
+    return found
+
+
+def _until(left: Callable[[], float], end: float) -> Callable[[], float]:
+    """Return what tells the share that is left of the time until only `end` of all is left."""
+    whole = max(left() - end, 1e-9)
+    return lambda: max(0.0, (left() - end) / whole)
