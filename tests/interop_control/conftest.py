@@ -10,7 +10,7 @@ import pytest
 
 from tachyon.control.api.server import running
 from tachyon.control.objects import Database, Objects, migrations
-from tachyon.control.rpc import applier, decision_engine, open_transport, serve
+from tachyon.control.rpc import open_transport, serve
 from tachyon.control.synchronisation import synchronise
 from tachyon.graph.client import connect
 from tests.conformance.cluster import host, instance
@@ -64,12 +64,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         authenticate(conf, keystone.url)
         database = Database.of(conf)
         migrations.upgrade(database)
-        objects, bus = Objects(database), Bus()
+        objects = Objects(database)
         synchronise(objects)
         transport = open_transport(conf, "fake://")
+        bus = Bus(transport)
         servers: list[Any] = [
-            serve(transport, decision_engine.TOPIC, "engine", Engine(bus)),
-            serve(transport, applier.TOPIC, "applier", Applier(bus)),
+            serve(transport, conf.watcher_decision_engine.conductor_topic, "engine", Engine(bus)),
+            serve(transport, conf.watcher_applier.conductor_topic, "applier", Applier(bus)),
         ]
         for server in servers:
             server.start()

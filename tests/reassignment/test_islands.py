@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tachyon.graph.simulation import Session
-from tachyon.optimize.reassignment import anytime, islands
+from tachyon.optimize.reassignment import anytime, arrays, islands
+from tachyon.optimize.reassignment.arrays import live_of, tables_of
 from tachyon.optimize.reassignment.kernel import Live
 from tachyon.optimize.reassignment.problem import ANY, Problem
 from tachyon.optimize.reassignment.state import State
@@ -62,11 +63,11 @@ def test_after_any_annealing_every_figure_is_that_of_the_placement(
     island = islands._Island(State(p), seed + 1, islands.MANNERS[0])
     with pytest.MonkeyPatch.context() as patch:
         # Whether hosts are drawn from lists of those that an instance may ever stand on.
-        patch.setattr(islands, "DENSE", 1.0 if listed else -1.0)
-        tables = islands._tables(State(p))
+        patch.setattr(arrays, "DENSE", 1.0 if listed else -1.0)
+        tables = tables_of(State(p))
     assert bool(tables.reach.size) == listed
     island.run(tables, temperature, np.full(p.instances, pull), price)
-    live, fresh = island.live, islands._live(State(p, island.live.place.astype(np.int64)), 1)
+    live, fresh = island.live, live_of(State(p, island.live.place.astype(np.int64)), 1)
     for name in set(live._fields) - {"random", *RINGS}:
         assert getattr(live, name) == pytest.approx(getattr(fresh, name)), name
     assert standing(live) == standing(fresh)

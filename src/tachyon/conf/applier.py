@@ -9,6 +9,11 @@ from oslo_config import cfg, types
 GROUP = cfg.OptGroup("watcher_applier", title="The applier")
 
 OPTIONS = (
+    cfg.StrOpt(
+        "conductor_topic",
+        default="watcher.applier.control",
+        help="Topic of the bus on which appliers are called.",
+    ),
     cfg.IntOpt("workers", default=1, min=1, help="Plans that one applier executes at a time."),
     cfg.StrOpt(
         "workflow_engine",

@@ -7,6 +7,11 @@ from oslo_config import cfg
 GROUP = cfg.OptGroup("watcher_decision_engine", title="The decision engine")
 
 OPTIONS = (
+    cfg.StrOpt(
+        "conductor_topic",
+        default="watcher.decision.control",
+        help="Topic of the bus on which decision engines are called.",
+    ),
     cfg.IntOpt(
         "max_audit_workers",
         default=2,

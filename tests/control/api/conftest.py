@@ -14,7 +14,7 @@ from oslo_config import cfg
 from tachyon import conf as options
 from tachyon.control.api.server import running
 from tachyon.control.objects import Database, Objects
-from tachyon.control.rpc import applier, decision_engine, open_transport, serve
+from tachyon.control.rpc import open_transport, serve
 from tachyon.control.rpc.transport import Client
 from tachyon.errors import NotFound
 from tachyon.graph.client import GraphClient, connect
@@ -24,6 +24,8 @@ from tests.control.objects.examples import World, world
 from tests.service.raw import Answer, request
 
 LATEST = "infra-optim latest"
+#: By group of options, the topics that the API calls the other services on.
+TOPICS = {"watcher_decision_engine": "api-tests.engine", "watcher_applier": "api-tests.applier"}
 
 
 class Bus:
@@ -49,7 +51,7 @@ class Bus:
         Tests that wait for none of their messages would leave them to the next one. The bus keeps
         their order, and the servers take them one by one, so an answer means that all have come.
         """
-        for topic in (applier.TOPIC, decision_engine.TOPIC):
+        for topic in TOPICS.values():
             Client(self._transport, topic, timeout=30).call("come_last")
         self.told.clear()
 
@@ -209,6 +211,8 @@ def configuration(control_url: str, graph_url: str, **given: Any) -> cfg.ConfigO
 def served(control_url: str, graph_url: str) -> Iterator[tuple[str, Objects, Bus, Clock]]:
     """The API, its database, the bus and the clock, for all tests of this package."""
     conf, clock = configuration(control_url, graph_url, api__max_limit=50), Clock()
+    for group, topic in TOPICS.items():
+        conf.set_override("conductor_topic", topic, group=group)
     objects = Objects(Database.of(conf, clock=clock))
     open_transport(conf, "fake://").cleanup()  # makes the library's options known
     # All transports of a process to `fake://` are one bus: without an exchange of their own, these
@@ -217,8 +221,8 @@ def served(control_url: str, graph_url: str) -> Iterator[tuple[str, Objects, Bus
     transport = open_transport(conf, "fake://")
     bus = Bus(transport)
     servers = [
-        serve(transport, decision_engine.TOPIC, "engine", Engine(bus)),
-        serve(transport, applier.TOPIC, "applier", Applier(bus)),
+        serve(transport, TOPICS["watcher_decision_engine"], "engine", Engine(bus)),
+        serve(transport, TOPICS["watcher_applier"], "applier", Applier(bus)),
     ]
     for server in servers:
         server.start(override_pool_size=1)

@@ -1,4 +1,4 @@
-"""Without a message bus: clients are answered, and what they asked for is done all the same."""
+"""Topics of the message bus; and without one, what clients ask for is done all the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from oslo_config import cfg
@@ -20,7 +21,7 @@ from tachyon.control.notifications import Notifier
 from tachyon.control.objects import Database, Objects
 from tachyon.control.parts import Parts
 from tachyon.control.rpc import ApplierClient, DecisionEngineClient, open_transport
-from tachyon.errors import ServiceUnavailable
+from tachyon.errors import NotFound, ServiceUnavailable
 from tachyon.graph.generator import generate
 from tests.control.api.conftest import Api, configuration
 from tests.control.world import World, fill
@@ -59,16 +60,40 @@ def test_sending_to_a_bus_that_is_away_ends_soon(conf: cfg.ConfigOpts, away: str
     transport = open_transport(conf, away)
     began = time.monotonic()
     with pytest.raises(ServiceUnavailable, match="does not answer"):
-        ApplierClient(transport).launch_action_plan(action_plan_uuid="x")
+        ApplierClient(transport, "appliers").launch_action_plan(action_plan_uuid="x")
     with pytest.raises(ServiceUnavailable, match="does not answer"):
-        ApplierClient(transport).cancel_action_plan(action_plan_uuid="x")
+        ApplierClient(transport, "appliers").cancel_action_plan(action_plan_uuid="x")
     with pytest.raises(ServiceUnavailable, match="does not answer"):
-        DecisionEngineClient(transport).get_strategy_info(strategy_name="x")
+        DecisionEngineClient(transport, "engines").get_strategy_info(strategy_name="x")
     Notifier.of(conf)
     conf.set_override("driver", ["messagingv2"], group="oslo_messaging_notifications")
     notifier = Notifier.of(conf)
     notifier.exception(ValueError("nobody hears this"))
     assert time.monotonic() - began < 4 * DELAY
+
+
+def test_services_are_called_on_the_topic_that_they_are_given(
+    conf: cfg.ConfigOpts,
+) -> None:
+    """Two clouds may share one bus; Watcher's option."""
+    conf.set_override("transport_url", "fake://")
+    conf.set_override("control_exchange", "topics")
+    for group, topic in (("watcher_decision_engine", "a.engine"), ("watcher_applier", "a.applier")):
+        conf.set_override("conductor_topic", topic, group=group)
+    transport = open_transport(conf)
+    Parts(conf).graph.synchronise(generate(hosts=2, instances=2, seed=1).cluster)
+    with decision_engine(Parts(conf), health=False), applier(Parts(conf), health=False):
+        ours = DecisionEngineClient(transport, "a.engine")
+        assert ours.get_strategy_info(strategy_name="dummy")
+        with pytest.raises(NotFound):
+            ApplierClient(transport, "a.applier").rollback_action_plan(
+                action_plan_uuid=str(uuid4())
+            )
+        for topic in ("b.engine", "watcher.decision.control", "a.applier"):
+            with pytest.raises(ServiceUnavailable):
+                DecisionEngineClient(transport, topic, timeout=0.5).get_strategy_info(
+                    strategy_name="dummy"
+                )
 
 
 @pytest.mark.integration

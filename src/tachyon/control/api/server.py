@@ -127,8 +127,10 @@ class ApiWorker:
         timeout = conf.api.rpc_timeout
         services = Services(
             objects=objects,
-            engine=DecisionEngineClient(transport, timeout=timeout),
-            applier=ApplierClient(transport, timeout=timeout),
+            engine=DecisionEngineClient(
+                transport, conf.watcher_decision_engine.conductor_topic, timeout=timeout
+            ),
+            applier=ApplierClient(transport, conf.watcher_applier.conductor_topic, timeout=timeout),
             graph=graph,
             max_limit=conf.api.max_limit,
             service_down_time=conf.service_down_time,

@@ -15,7 +15,6 @@ from tachyon.control.objects.columns import shortened
 from tachyon.control.objects.service import APPLIER
 from tachyon.control.parts import Parts
 from tachyon.control.process import Service
-from tachyon.control.rpc.applier import TOPIC
 from tachyon.control.services import Heartbeat, Liveness
 from tachyon.errors import DuplicateRecord
 from tachyon.openstack.power import power_control
@@ -57,7 +56,7 @@ def applier(parts: Parts, *, health: bool = True) -> Service:
         Heartbeat(liveness, conf.host, conf.periodic_interval, parts.notifier),
         parts.objects,
         transport=parts.transport,
-        topic=TOPIC,
+        topic=group.conductor_topic,
         host=conf.host,
         health=(group.health_host, group.health_port) if health else None,
         closing=parts.close,

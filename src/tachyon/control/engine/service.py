@@ -14,7 +14,6 @@ from tachyon.control.objects.service import DECISION_ENGINE
 from tachyon.control.parts import Parts
 from tachyon.control.process import Service
 from tachyon.control.rpc import ApplierClient
-from tachyon.control.rpc.decision_engine import TOPIC
 from tachyon.control.services import Heartbeat, Liveness
 from tachyon.control.synchronisation import synchronise
 from tachyon.optimize.planners import PlannerOptions
@@ -56,7 +55,7 @@ def decision_engine(parts: Parts, *, health: bool = True) -> Service:
         brain,
         conf.host,
         liveness,
-        ApplierClient(parts.transport),
+        ApplierClient(parts.transport, conf.watcher_applier.conductor_topic),
         EngineOptions(
             workers=group.max_audit_workers,
             interval=group.continuous_audit_interval,
@@ -71,7 +70,7 @@ def decision_engine(parts: Parts, *, health: bool = True) -> Service:
         Heartbeat(liveness, conf.host, conf.periodic_interval, parts.notifier),
         parts.objects,
         transport=parts.transport,
-        topic=TOPIC,
+        topic=group.conductor_topic,
         host=conf.host,
         health=(group.health_host, group.health_port) if health else None,
         closing=parts.close,

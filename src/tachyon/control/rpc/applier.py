@@ -6,8 +6,6 @@ from typing import Any, Protocol
 
 from tachyon.control.rpc.transport import Client
 
-TOPIC = "watcher.applier.control"
-
 
 class Applier(Protocol):
     """The calls of an applier; its endpoint and its client have them alike."""
@@ -33,8 +31,8 @@ class Applier(Protocol):
 class ApplierClient:
     """The appliers behind a transport."""
 
-    def __init__(self, transport: Any, *, timeout: float = 60.0) -> None:
-        self._client = Client(transport, TOPIC, timeout)
+    def __init__(self, transport: Any, topic: str, *, timeout: float = 60.0) -> None:
+        self._client = Client(transport, topic, timeout)
 
     def launch_action_plan(self, *, action_plan_uuid: str) -> None:
         """See `Applier`."""

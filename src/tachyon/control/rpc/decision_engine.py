@@ -6,8 +6,6 @@ from typing import Any, Protocol
 
 from tachyon.control.rpc.transport import Client
 
-TOPIC = "watcher.decision.control"
-
 
 class DecisionEngine(Protocol):
     """The calls of a decision engine; its endpoint and its client have them alike."""
@@ -38,8 +36,8 @@ class DecisionEngine(Protocol):
 class DecisionEngineClient:
     """The decision engines behind a transport; any one of them answers."""
 
-    def __init__(self, transport: Any, *, timeout: float = 60.0) -> None:
-        self._client = Client(transport, TOPIC, timeout)
+    def __init__(self, transport: Any, topic: str, *, timeout: float = 60.0) -> None:
+        self._client = Client(transport, topic, timeout)
 
     def trigger_audit(self, *, audit_uuid: str) -> None:
         """See `DecisionEngine`."""

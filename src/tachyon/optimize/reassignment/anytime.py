@@ -29,8 +29,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds that are kept for the way to what the compiled search finds, those for each instance,
 #: and the least and the largest share of the time.
-_KEPT = (1.0, 1e-4)
-_SHARES = (0.05, 0.2)
+_KEPT = (4.0, 2e-4)
+_SHARES = (0.1, 0.3)
 #: How often the search goes on, each time for half of what is left where not all was reached.
 _SEARCHES = 3
 #: Share of the time that is not worth another search.

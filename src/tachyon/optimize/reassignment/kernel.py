@@ -3,7 +3,8 @@
 A `Live` assignment of `Tables` is annealed by `anneal` at a few million judged changes a second and
 thread; it holds no lock of the interpreter, so several run at once. The figures are those of
 `state.py`, which makes the arrays and checks them in tests. Needs numba (the extra
-`search`); what is compiled is kept beside this file, or where `NUMBA_CACHE_DIR` says.
+`search`); what is compiled is kept beside this file, or where `NUMBA_CACHE_DIR` says. All is in one
+file: numba compiles anew when the file of the function that is called has changed, and no other.
 """
 
 from __future__ import annotations
@@ -373,6 +374,15 @@ def _fits(t: Tables, i: int, b: int) -> Any:
 
 
 @njit(inline="always", **_OPTIONS)
+def _host(t: Tables, v: Live, i: int) -> Any:
+    """Return a host drawn from those that i may ever stand on."""
+    if t.reach.size == 0:
+        return _below(v.random, v.room.shape[0])
+    at = t.reach_at[i]
+    return np.int64(t.reach[at + _below(v.random, t.reach_at[i + 1] - at)])
+
+
+@njit(inline="always", **_OPTIONS)
 def _drawn(t: Tables, pull: F64, i: int, a: int, b: int) -> Any:
     """Return by how much going from a to b is made dearer by a pull towards the start."""
     if a == t.start[i]:
@@ -415,7 +425,6 @@ def anneal(
     Returns: the cost of `best`.
     """
     size = t.rows.size
-    hosts = v.room.shape[0]
     logged = 0
     at_best = -1
     for _ in range(count):
@@ -425,11 +434,7 @@ def anneal(
         if temperature > 0.0:
             bound = _ROUNDING - temperature * np.log(1.0 - _unit(v.random))
         if _unit(v.random) >= swapping:
-            if t.reach.size:
-                at = t.reach_at[i]
-                b = np.int64(t.reach[at + _below(v.random, t.reach_at[i + 1] - at)])
-            else:
-                b = _below(v.random, hosts)
+            b = _host(t, v, i)
             if a == b:
                 continue
             if t.moves_max >= 0 and v.counts[_MOVED] >= t.moves_max and a == t.start[i]:
@@ -444,8 +449,7 @@ def anneal(
             _move(t, v, i, b)
         else:
             if t.reach.size:
-                at = t.reach_at[i]
-                b = np.int64(t.reach[at + _below(v.random, t.reach_at[i + 1] - at)])
+                b = _host(t, v, i)
                 k = np.int64(v.first[b])
                 if a == b or k < 0:
                     continue
