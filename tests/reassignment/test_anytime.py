@@ -1,0 +1,72 @@
+"""Search and way in one time: what is returned can be walked, and no time lies idle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tachyon.graph.view.columns import I64
+from tachyon.optimize.reassignment.anytime import Anytime, prepared
+from tachyon.optimize.reassignment.reached import Reached
+from tachyon.optimize.reassignment.state import State
+from tests.reassignment.test_way import Case, cases, stated, walked
+
+SEARCHES = pytest.mark.parametrize("compiled", [None, prepared()], ids=["numpy", "compiled"])
+#: Limits of which next to nothing, and of which the largest share is kept for the way.
+LIMITS = st.sampled_from([1.0, 1000.0])
+
+
+def clock(looks: int) -> Callable[[], float]:
+    """Return a clock that runs out after so many looks at it."""
+    ticks = iter(np.linspace(1.0, 0.0, looks))
+    return lambda: float(next(ticks, 0.0))
+
+
+def searched(
+    case: Case, compiled: ModuleType | None, left: Callable[[], float], limit: float = 1.0
+) -> tuple[Anytime, Reached, list[float]]:
+    """Return the search after its run, what it reached, and the costs of which it told."""
+    session, statement, statement.problem = stated(case)
+    told: list[float] = []
+
+    def tell(best: I64) -> None:
+        told.append(State(statement.problem, best).cost)
+
+    search = Anytime(
+        session, statement, np.random.default_rng(1), left, limit, 1, compiled, tell
+    )  # fmt: skip
+    return search, search.run(), told
+
+
+@SEARCHES
+@settings(max_examples=40)
+@given(cases(), LIMITS, st.integers(2, 60))
+def test_what_is_reached_can_be_walked_and_costs_what_is_said(
+    compiled: ModuleType | None, case: Case, limit: float, looks: int
+) -> None:
+    search, reached, told = searched(case, compiled, clock(looks), limit)
+    _, statement, _ = stated(case)
+    at = {int(row): k for k, row in enumerate(statement.rows)}
+    steps = [(at[row], int(statement.at[target])) for row, target in reached.steps]
+    *_, end = [case.start, *walked(case, steps)]
+    assert end == tuple(reached.place)
+    assert reached.cost == case.away(end) <= case.away(case.start)
+    assert all(before > after for before, after in pairwise(told))
+    assert search.found == (told[-1] if told else case.away(case.start))
+    assert search.found <= reached.cost
+
+
+def test_what_the_way_leaves_is_searched_in() -> None:
+    """One free move: the way is short, a tenth to a third of the time is kept for it."""
+    case = Case((4, 4, 4), (2, 2), (0, 1), (2, 1))
+    for limit in (1.0, 1000.0):
+        left = clock(400)
+        search, reached, _ = searched(case, prepared(), left, limit)
+        assert reached.cost == search.found == 0.0
+        assert left() < 0.05
