@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from tachyon.errors import CloudError
 from tachyon.graph.view.columns import F64
-from tachyon.openstack.telemetry.datasource import Datasource, Points, Query, SeriesQuery, Value
-from tachyon.openstack.telemetry.requester import Requester
+from tachyon.openstack.telemetry.datasource import HttpDatasource, Points, Query, SeriesQuery, Value
 from tachyon.openstack.telemetry.resources import Resources
 from tachyon.openstack.telemetry.surroundings import Surroundings
 
 _FUNCTIONS = {"mean": "avg", "min": "min", "max": "max", "count": "count"}
 
+#: What Ceilometer's agents call each metric.
+METERS: Mapping[str, str] = MappingProxyType(
+    {
+        "host_cpu_usage": "compute.node.cpu.percent",
+        "host_ram_usage": "hardware.memory.used",
+        "host_outlet_temp": "hardware.ipmi.node.outlet_temperature",
+        "host_inlet_temp": "hardware.ipmi.node.temperature",
+        "host_airflow": "hardware.ipmi.node.airflow",
+        "host_power": "hardware.ipmi.node.power",
+        "instance_cpu_usage": "cpu_util",
+        "instance_ram_usage": "memory.resident",
+        "instance_ram_allocated": "memory",
+        "instance_l3_cache_usage": "cpu_l3_cache",
+        "instance_root_disk_size": "disk.root.size",
+    }
+)
 
-class Ceilometer(Datasource):
+
+class Ceilometer(HttpDatasource):
     """Ceilometer's API.
 
     Args:
@@ -28,32 +43,7 @@ class Ceilometer(Datasource):
     """
 
     name: ClassVar[str] = "ceilometer"
-    default_names: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {
-            "host_cpu_usage": "compute.node.cpu.percent",
-            "host_ram_usage": "hardware.memory.used",
-            "host_outlet_temp": "hardware.ipmi.node.outlet_temperature",
-            "host_inlet_temp": "hardware.ipmi.node.temperature",
-            "host_airflow": "hardware.ipmi.node.airflow",
-            "host_power": "hardware.ipmi.node.power",
-            "instance_cpu_usage": "cpu_util",
-            "instance_ram_usage": "memory.resident",
-            "instance_ram_allocated": "memory",
-            "instance_l3_cache_usage": "cpu_l3_cache",
-            "instance_root_disk_size": "disk.root.size",
-        }
-    )
-
-    def __init__(
-        self,
-        names: Mapping[str, Any],
-        requester: Requester,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(names)
-        self.requester = requester
-        self._clock = clock
+    default_names: ClassVar[Mapping[str, Any]] = METERS
 
     @classmethod
     def open(cls, names: Mapping[str, Any], surroundings: Surroundings) -> Ceilometer:

@@ -6,8 +6,9 @@ A datasource answers with arrays beside the resources; what it has no value for 
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from msgspec import Struct
 from tachyon.errors import InvalidInput
 from tachyon.graph.view.columns import F64, I64
 from tachyon.openstack.telemetry.metrics import AGGREGATES, METRICS
+from tachyon.openstack.telemetry.requester import Requester
 from tachyon.openstack.telemetry.resources import Resources
 from tachyon.openstack.telemetry.surroundings import Surroundings
 
@@ -241,3 +243,24 @@ def _plausible(metric: str, values: F64) -> F64:
         # Counters that are read at uneven moments give a little more than all, or less than none.
         values = np.clip(values, 0.0, 100.0)
     return values
+
+
+class HttpDatasource(Datasource):
+    """Base of the datasources that are asked over HTTP.
+
+    Args:
+        names: metric names.
+        requester: of the server.
+        clock: the time, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        requester: Requester,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(names)
+        self.requester = requester
+        self._clock = clock

@@ -8,8 +8,7 @@ host's name, twice.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -18,8 +17,9 @@ import numpy as np
 
 from tachyon.errors import CloudError
 from tachyon.graph.view.columns import F64
+from tachyon.openstack.telemetry.ceilometer import METERS
 from tachyon.openstack.telemetry.datasource import (
-    Datasource,
+    HttpDatasource,
     Points,
     Query,
     SeriesQuery,
@@ -27,7 +27,6 @@ from tachyon.openstack.telemetry.datasource import (
     share_of_vcpus,
 )
 from tachyon.openstack.telemetry.reducing import reduced
-from tachyon.openstack.telemetry.requester import Requester
 from tachyon.openstack.telemetry.resources import Resources
 from tachyon.openstack.telemetry.surroundings import Surroundings
 
@@ -37,7 +36,7 @@ _NAMED_MAX = 200
 _Measure = tuple[str, float, float]
 
 
-class Gnocchi(Datasource):
+class Gnocchi(HttpDatasource):
     """Gnocchi.
 
     Args:
@@ -48,31 +47,8 @@ class Gnocchi(Datasource):
 
     name: ClassVar[str] = "gnocchi"
     default_names: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {
-            "host_cpu_usage": "compute.node.cpu.percent",
-            "host_ram_usage": "hardware.memory.used",
-            "host_outlet_temp": "hardware.ipmi.node.outlet_temperature",
-            "host_inlet_temp": "hardware.ipmi.node.temperature",
-            "host_airflow": "hardware.ipmi.node.airflow",
-            "host_power": "hardware.ipmi.node.power",
-            "instance_cpu_usage": "cpu",
-            "instance_ram_usage": "memory.resident",
-            "instance_ram_allocated": "memory",
-            "instance_l3_cache_usage": "cpu_l3_cache",
-            "instance_root_disk_size": "disk.root.size",
-        }
+        {**METERS, "instance_cpu_usage": "cpu"}
     )
-
-    def __init__(
-        self,
-        names: Mapping[str, Any],
-        requester: Requester,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(names)
-        self.requester = requester
-        self._clock = clock
 
     @classmethod
     def open(cls, names: Mapping[str, Any], surroundings: Surroundings) -> Gnocchi:

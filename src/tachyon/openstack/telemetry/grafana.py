@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from tachyon.errors import CloudError, ConfigurationError
-from tachyon.openstack.telemetry.datasource import Datasource, Points, Query, SeriesQuery, Value
+from tachyon.openstack.telemetry.datasource import HttpDatasource, Points, Query, SeriesQuery, Value
 from tachyon.openstack.telemetry.influxdb import InfluxDb
 from tachyon.openstack.telemetry.reducing import reduced
 from tachyon.openstack.telemetry.requester import HttpRequester, Requester
@@ -48,7 +48,7 @@ class GrafanaMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tag: str | None = None
 
 
-class Grafana(Datasource):
+class Grafana(HttpDatasource):
     """Grafana.
 
     Args:
@@ -72,12 +72,9 @@ class Grafana(Datasource):
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(
-            {m: _metric(m, fields) for m, fields in names.items() if fields is not None}
-        )
-        self.requester = requester
+        asked = {m: _metric(m, fields) for m, fields in names.items() if fields is not None}
+        super().__init__(asked, requester, clock=clock)
         self._translators = dict(translators)
-        self._clock = clock
         for metric, one in self.names.items():
             if one.translator not in self._translators:
                 raise ConfigurationError(

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from tachyon.errors import CloudError
-from tachyon.openstack.telemetry.datasource import Datasource, Points, Query, SeriesQuery, Value
+from tachyon.openstack.telemetry.datasource import HttpDatasource, Points, Query, SeriesQuery, Value
 from tachyon.openstack.telemetry.reducing import reduced
 from tachyon.openstack.telemetry.requester import Requester
 from tachyon.openstack.telemetry.resources import Resources
@@ -24,7 +24,7 @@ from tachyon.openstack.telemetry.surroundings import Surroundings
 _STATISTICS = {"mean": "avg", "min": "min", "max": "max", "count": "count"}
 
 
-class Monasca(Datasource):
+class Monasca(HttpDatasource):
     """Monasca.
 
     Args:
@@ -52,10 +52,8 @@ class Monasca(Datasource):
         instance_dimension: str = "resource_id",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(names)
-        self.requester = requester
+        super().__init__(names, requester, clock=clock)
         self._instance_dimension = instance_dimension
-        self._clock = clock
 
     @classmethod
     def open(cls, names: Mapping[str, Any], surroundings: Surroundings) -> Monasca:

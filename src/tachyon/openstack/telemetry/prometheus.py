@@ -20,7 +20,7 @@ from tachyon.graph.view.columns import F64
 from tachyon.openstack.telemetry.datasource import (
     MODEL_DISK,
     MODEL_MEMORY,
-    Datasource,
+    HttpDatasource,
     Points,
     Query,
     SeriesQuery,
@@ -43,7 +43,7 @@ _TOTAL_MEMORY = "node_memory_MemTotal_bytes"
 _OVER_TIME = {"mean": "avg", "min": "min", "max": "max", "count": "count"}
 
 
-class Prometheus(Datasource):
+class Prometheus(HttpDatasource):
     """A Prometheus server.
 
     Args:
@@ -76,10 +76,8 @@ class Prometheus(Datasource):
         instance_uuid_label: str = "resource",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(names)
-        self.requester = requester
+        super().__init__(names, requester, clock=clock)
         self._labels = {"compute_node": fqdn_label, "instance": instance_uuid_label}
-        self._clock = clock
 
     @classmethod
     def open(cls, names: Mapping[str, Any], surroundings: Surroundings) -> Prometheus:
