@@ -32,7 +32,10 @@ LOG = logging.getLogger(__name__)
 _KEPT = (4.0, 2e-4)
 _SHARES = (0.1, 0.3)
 #: How often the search goes on, each time for half of what is left where not all was reached.
-_SEARCHES = 3
+_SEARCHES = 5
+#: Temperatures at which a search goes on, in parts of `Islands.unit`: from what was found and
+#: reached, and from where the way ended, which is far from what was found.
+_WARM, _HOT = 0.1, 1.0
 #: Share of the time that is not worth another search.
 _BRIEF = 0.02
 
@@ -83,33 +86,38 @@ class Anytime:
         best = self._search(problem, self._kept)
         before = left()
         reached = reach(session, statement, best, left)
-        took = before - left()
+        free = True
         for _ in range(_SEARCHES):
+            rest = left()
             if self._compiled is None:
                 break
-            there, rest = bool((reached.place == best).all()), left()
-            end = 2.0 * took if there else rest / 2
+            there = bool((reached.place == best).all())
+            if free and not there:
+                # What is out of reach is left; from where the way has led there may be more to
+                # gain.
+                free, problem = False, one_by_one(problem)
+            end = 2.0 * (before - rest) if there else rest / 2
             if rest - end < _BRIEF:
                 break
-            if there:
-                best = self._search(problem, end, reached.place)
+            best = self._search(problem, end, reached.place, _WARM if free else _HOT)
+            before = left()
+            if free:
                 other = reach(session, statement, best, left)
                 reached = min(reached, other, key=lambda one: one.cost)
             else:
-                # What is out of reach is left; from where the way has led there may be more to
-                # gain.
-                best = self._search(one_by_one(problem), end, reached.place)
                 reached = reach_on(session, statement, reached, best, left)
         return reached
 
-    def _search(self, problem: Problem, end: float, place: I64 | None = None) -> I64:
+    def _search(
+        self, problem: Problem, end: float, place: I64 | None = None, heat: float = 0.0
+    ) -> I64:
         """Return the best placement found until a share of the time is left (N)."""
         search: Search | Islands
         if self._compiled is None:
             search = Search(problem, self._rng, self._left)
         else:
             left = _until(self._left, end)
-            search = self._compiled.Islands(problem, self._rng, left, self._threads, place)
+            search = self._compiled.Islands(problem, self._rng, left, self._threads, place, heat)
         search.run()
         self.steps += search.steps
         if search.best_cost < self.found:

@@ -37,8 +37,6 @@ HEAT = (8.0, 2e-2)
 #: are what is left to save.
 TAIL = 0.2
 COLD = 1e-3
-#: Temperature at the beginning of a refinement; in the end it is the same as that of a search.
-WARM = 0.1
 #: Share of exchanges among the changes.
 SWAPPING = 0.4
 
@@ -128,6 +126,8 @@ class Islands:
         threads: islands.
         place: an assignment that is only refined, capacity being a rule all the time: what is
             found then is near.
+        heat: temperature at the beginning of the refinement, in parts of `unit`; in the end it is
+            that of a search.
     """
 
     def __init__(
@@ -137,11 +137,12 @@ class Islands:
         left: Callable[[], float],
         threads: int = 2,
         place: I64 | None = None,
+        heat: float = HEAT[0],
     ) -> None:
         self.problem = problem
         self.left = left
         self.state = State(problem, place)
-        self._refining = place is not None
+        self._refining, self._heat = place is not None, heat
         self.best: I64 = self.state.place.copy()
         self.best_cost = self.state.cost
         self.steps = 0
@@ -184,7 +185,7 @@ class Islands:
     def _conditions(self, island: _Island, done: float) -> tuple[float, F64, float]:
         """Return temperature, pull and price when a share of the time is over."""
         if self._refining:
-            heat = WARM * (HEAT[1] * COLD / WARM) ** done
+            heat = self._heat * (HEAT[1] * COLD / self._heat) ** done
             return self.unit * heat, np.zeros_like(self._scarce), 0.0
         annealed = min(1.0, done / (1.0 - TAIL))
         temperature = self.unit * HEAT[0] * (HEAT[1] / HEAT[0]) ** annealed
