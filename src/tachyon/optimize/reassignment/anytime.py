@@ -106,7 +106,11 @@ class Anytime:
                 reached = min(reached, other, key=lambda one: one.cost)
             else:
                 reached = reach_on(session, statement, reached, best, left)
-        return reached
+        if free:
+            return reached
+        # Several ways one after the other are longer than one that knows where it leads.
+        again = reach(session, statement, reached.place, left)
+        return min(reached, again, key=lambda one: (one.cost, len(one.steps)))
 
     def _search(
         self, problem: Problem, end: float, place: I64 | None = None, heat: float = 0.0
