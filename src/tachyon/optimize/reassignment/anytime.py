@@ -106,7 +106,7 @@ class Anytime:
                 reached = min(reached, other, key=lambda one: one.cost)
             else:
                 reached = reach_on(session, statement, reached, best, left)
-        if free:
+        if free or left() <= 0.0:
             return reached
         # Several ways one after the other are longer than one that knows where it leads.
         again = reach(session, statement, reached.place, left)
