@@ -175,3 +175,18 @@ def test_a_host_that_is_killed_is_down_until_it_is_revived(
     assert state() == "down"
     requests.post(f"{url}/revive", timeout=10).raise_for_status()
     assert state() == "up"
+
+
+def test_a_volume_is_not_migrated_to_a_pool_that_does_not_offer_its_type(
+    emulator: Emulator, cloud: Connection
+) -> None:
+    """Cinder's API accepts it; the scheduler refuses, and the volume is as it was."""
+    storage = emulator.cloud.storage
+    volume = next(v for v in storage.volumes.values() if not v.attachments)
+    kind, source = storage.types[volume.type_id or ""], volume.pool
+    target = next(name for name in storage.pools if name != source)
+    kind.extra_specs["volume_backend_name"] = "elsewhere"
+    cloud.cinder.post(f"/volumes/{volume.id}/action", {"os-migrate_volume": {"host": target}})
+    emulator.settle()
+    assert (volume.pool, volume.status) == (source, "available")
+    assert volume.migration_status == "error"

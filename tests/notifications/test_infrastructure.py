@@ -10,7 +10,7 @@ import pytest
 from tachyon.errors import CloudError
 from tachyon.graph.client import GraphClient
 from tachyon.graph.entities import ResourceProvider
-from tachyon.openstack.emulator.faults import RequestFault
+from tachyon.openstack.emulator.faults import RequestFault, WorkFault
 from tachyon.openstack.emulator.state.storage import Volume
 from tachyon.openstack.notifications.events import Event
 from tests.collectors.clouds import collect, small_cluster
@@ -262,6 +262,25 @@ def test_snapshots_of_a_volume_are_counted_as_they_come_and_go(
     for uuid, count in zip(taken, (1, None), strict=True):
         cinder.delete(f"/snapshots/{uuid}")
         told(count)
+
+
+def test_a_migration_that_has_failed_is_known_until_it_is_reset(
+    scene: Scene, graph: GraphClient
+) -> None:
+    """Strategies leave such a volume alone."""
+    volume = next(v for v in volumes(scene) if not v.attachments)
+    other = next(p for p in scene.emulator.cloud.storage.pools if p != volume.pool)
+    path, cinder = f"/volumes/{volume.id}", scene.cloud.cinder
+    scene.emulator.arm(WorkFault(kind="volume-migrate", resource=volume.id))
+    scene.do(lambda _: cinder.post(f"{path}/action", {"os-migrate_volume": {"host": other}}))
+    collect(scene.cloud, graph)
+    assert graph.consumer(volume.id).extra["migration_status"] == "error"
+    cinder.put(path, {"volume": {"name": "renamed"}})
+    apply(graph, scene.cloud, [scene.events])
+    assert_agrees(graph, scene)
+    cinder.post(f"{path}/action", {"os-reset_status": {"migration_status": "none"}})
+    collect(scene.cloud, graph)
+    assert "migration_status" not in graph.consumer(volume.id).extra
 
 
 def test_a_late_event_does_not_bring_back_a_deleted_volume(

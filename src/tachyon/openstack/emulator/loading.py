@@ -279,6 +279,7 @@ class _Loading:
             pool=pool,
             type_id=consumer.flavor_id,
             status=consumer.status or ("in-use" if consumer.attachments else "available"),
+            migration_status=consumer.extra.get("migration_status"),
             zone=self.by_uuid[pool].availability_zone or "nova" if pool is not None else "nova",
             bootable=bool(consumer.bootable),
             multiattach=bool(consumer.extra.get("multiattach")),

@@ -135,6 +135,11 @@ def snapshots(count: int) -> dict[str, int]:
     return {"snapshots": count} if count else {}
 
 
+def _migration(status: str | None) -> dict[str, str]:
+    """Return what a volume's `extra` says of a migration that is under way or has failed."""
+    return {} if status in (None, "none", "success") else {"migration_status": status}
+
+
 def volume(
     entry: Answer,
     pools: Collection[str],
@@ -170,6 +175,7 @@ def volume(
             "multiattach": entry["multiattach"],
             "snapshot_id": entry["snapshot_id"],
             "volume_type": entry["volume_type"],
+            **_migration(entry.get("migration_status")),
             **(extra or {}),
         },
     )

@@ -50,17 +50,20 @@ def choose_pool(
     cloud: Cloud, size: int, kind: VolumeType | None, leaving: str | None
 ) -> Pool | None:
     """Return the emptiest pool for a volume of a type, or None."""
-    backend = kind.extra_specs.get("volume_backend_name") if kind is not None else None
-    fitting = []
-    for pool in cloud.storage.pools.values():
-        service = cloud.storage.backends.get(pool.backend)
-        if service is not None and (service.disabled or not service.alive):
-            continue
-        if backend not in (None, pool.backend.partition("@")[2]) or pool.name == leaving:
-            continue
-        if isinstance(pool.free, str) or pool.free >= size:
-            fitting.append(pool)
+    pools = cloud.storage.pools.values()
+    fitting = [p for p in pools if p.name != leaving and _takes(cloud, p, size, kind)]
     return max(fitting, key=lambda p: p.virtual_free, default=None)
+
+
+def _takes(cloud: Cloud, pool: Pool, size: int, kind: VolumeType | None) -> bool:
+    """Tell whether Cinder's scheduler finds a pool fit for a volume of a type."""
+    service = cloud.storage.backends.get(pool.backend)
+    if service is not None and (service.disabled or not service.alive):
+        return False
+    backend = kind.extra_specs.get("volume_backend_name") if kind is not None else None
+    if backend not in (None, pool.backend.partition("@")[2]):
+        return False
+    return isinstance(pool.free, str) or pool.free >= size
 
 
 def create(task: VolumeTask) -> Work:
@@ -101,6 +104,12 @@ def migrate(task: VolumeTask, pool: str) -> Work:
     before = task.volume.status
     task.set("maintenance" if before == "available" else None, "migrating")
     yield task.step
+    volume, storage = task.volume, task.cloud.storage
+    kind = storage.types.get(volume.type_id or "")
+    if not _takes(task.cloud, storage.pools[pool], volume.size, kind):
+        # The API has accepted it; it is the scheduler that finds no way.
+        task.set(before, "error")
+        return
     yield from _move(task, pool, "volume-migrate")
     failed = task.volume.migration_status == "error"
     task.set(before, None if failed else "success")
