@@ -36,13 +36,12 @@ _SEARCHES = 5
 #: Temperatures at which a search goes on, in parts of `Islands.unit`: from what was found and
 #: reached, and from where the way ended, which is far from what was found.
 _WARM, _HOT = 0.1, 1.0
-#: Seconds for which another search from the start is worth while where not all was reached: what
-#: is found in less time is reached more often.
-_NEARER = 5.0
-#: Share of the time that is kept to look for a shorter plan.
-_AGAIN = 0.04
-#: Share of the time that is not worth another search.
-_BRIEF = 0.02
+#: Seconds that are kept to look for a shorter plan, those for each instance, and the largest share
+#: of the time.
+_AGAIN = (0.5, 2e-4)
+_AGAIN_MOST = 0.04
+#: Seconds that are not worth another search.
+_BRIEF = 0.1
 
 
 class Anytime:
@@ -81,6 +80,9 @@ class Anytime:
         seconds, each = _KEPT
         kept = (seconds + each * statement.problem.instances) / limit
         self._kept = min(max(kept, _SHARES[0]), _SHARES[1])
+        seconds, each = _AGAIN
+        again = (seconds + each * statement.problem.instances) / limit
+        self._again = min(again, _AGAIN_MOST)
         self.steps = 0
         self.found = State(statement.problem).cost
 
@@ -101,14 +103,10 @@ class Anytime:
                 # What is out of reach is left; from where the way has led there may be more to
                 # gain.
                 free, problem = False, one_by_one(problem)
-                if rest * self._limit > 2.0 * _NEARER:
-                    near = self._search(problem, rest / 2)
-                    other = reach(session, statement, near, left)
-                    reached, rest = min(reached, other, key=lambda one: one.cost), left()
             end = 2.0 * (before - rest) if there else rest / 2
             if not free:
-                end = max(end, _AGAIN)
-            if rest - end < _BRIEF:
+                end = max(end, self._again)
+            if (rest - end) * self._limit < _BRIEF:
                 break
             best = self._search(problem, end, reached.place, _WARM if free else _HOT)
             before = left()
