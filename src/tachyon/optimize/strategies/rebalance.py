@@ -2,7 +2,7 @@
 
 The objective is that of the machine reassignment problem (ROADEF/EURO challenge 2012): load beyond
 safety capacities, unbalanced free resources, and the moves themselves each cost something. The
-search ends when its time is over and keeps the best that it met, so a longer one is never worse.
+search ends when its time is over and keeps the best that it met.
 """
 
 from __future__ import annotations
