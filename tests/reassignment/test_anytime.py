@@ -17,9 +17,19 @@ from tachyon.optimize.reassignment.reached import Reached
 from tachyon.optimize.reassignment.state import State
 from tests.reassignment.test_way import Case, cases, stated, walked
 
-SEARCHES = pytest.mark.parametrize("compiled", [None, prepared()], ids=["numpy", "compiled"])
-#: Limits of which next to nothing, and of which the largest share is kept for the way.
+#: Limits of which the largest, and of which the least share is kept for the way.
 LIMITS = st.sampled_from([1.0, 1000.0])
+
+
+@pytest.fixture(scope="module", params=["numpy", "compiled"])
+def compiled(request: pytest.FixtureRequest) -> ModuleType | None:
+    return None if request.param == "numpy" else islands()
+
+
+def islands() -> ModuleType:
+    found = prepared()
+    assert found is not None, "numba is among what tests need"
+    return found
 
 
 def clock(looks: int) -> Callable[[], float]:
@@ -44,7 +54,6 @@ def searched(
     return search, search.run(), told
 
 
-@SEARCHES
 @settings(max_examples=40)
 @given(cases(), LIMITS, st.integers(2, 60))
 def test_what_is_reached_can_be_walked_and_costs_what_is_said(
@@ -67,6 +76,14 @@ def test_what_the_way_leaves_is_searched_in() -> None:
     case = Case((4, 4, 4), (2, 2), (0, 1), (2, 1))
     for limit in (1.0, 1000.0):
         left = clock(400)
-        search, reached, _ = searched(case, prepared(), left, limit)
+        search, reached, _ = searched(case, islands(), left, limit)
         assert reached.cost == search.found == 0.0
         assert left() < 0.05
+
+
+def test_where_nothing_more_is_reached_the_search_goes_on_whatever_the_limit() -> None:
+    """Two that only both at once could change places; of a long limit little is kept."""
+    left = clock(2000)
+    search, reached, _ = searched(Case((3, 3), (3, 3), (0, 1), (1, 0)), islands(), left, 1000.0)
+    assert (search.found, reached.cost) == (0.0, 2.0)
+    assert left() < 0.02

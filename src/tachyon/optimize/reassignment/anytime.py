@@ -77,12 +77,10 @@ class Anytime:
         self._session, self._statement = session, statement
         self._rng, self._left, self._threads, self._tell = rng, left, threads, tell
         self._compiled, self._limit = compiled, limit
-        seconds, each = _KEPT
-        kept = (seconds + each * statement.problem.instances) / limit
-        self._kept = min(max(kept, _SHARES[0]), _SHARES[1])
-        seconds, each = _AGAIN
-        again = (seconds + each * statement.problem.instances) / limit
-        self._again = min(again, _AGAIN_MOST)
+        instances = statement.problem.instances
+        least, most = _SHARES
+        self._kept = min(max(_share(_KEPT, instances, limit), least), most)
+        self._again = min(_share(_AGAIN, instances, limit), _AGAIN_MOST)
         self.steps = 0
         self.found = State(statement.problem).cost
 
@@ -93,6 +91,7 @@ class Anytime:
         best = self._search(problem, self._kept)
         before = left()
         reached = reach(session, statement, best, left)
+        took = before - left()
         free = True
         for _ in range(_SEARCHES):
             rest = left()
@@ -103,18 +102,21 @@ class Anytime:
                 # What is out of reach is left; from where the way has led there may be more to
                 # gain.
                 free, problem = False, one_by_one(problem)
-            end = 2.0 * (before - rest) if there else rest / 2
+            end = 2.0 * took if there else rest / 2
             if not free:
                 end = max(end, self._again)
             if (rest - end) * self._limit < _BRIEF:
                 break
             best = self._search(problem, end, reached.place, _WARM if free else _HOT)
+            if (best == reached.place).all():
+                continue
             before = left()
             if free:
                 other = reach(session, statement, best, left)
                 reached = min(reached, other, key=lambda one: one.cost)
             else:
                 reached = reach_on(session, statement, reached, best, left)
+            took = before - left()
         if free or left() <= 0.0:
             return reached
         # Several ways one after the other are longer than one that knows where it leads.
@@ -122,7 +124,7 @@ class Anytime:
         return min(reached, again, key=lambda one: (one.cost, len(one.steps)))
 
     def _search(
-        self, problem: Problem, end: float, place: I64 | None = None, heat: float = 0.0
+        self, problem: Problem, end: float, place: I64 | None = None, heat: float = _WARM
     ) -> I64:
         """Return the best placement found until a share of the time is left (N)."""
         search: Search | Islands
@@ -137,6 +139,11 @@ class Anytime:
             self.found = search.best_cost
             self._tell(search.best)
         return search.best
+
+
+def _share(seconds: tuple[float, float], instances: int, limit: float) -> float:
+    """Return the share of a time limit that some seconds, and some for each instance, make."""
+    return (seconds[0] + seconds[1] * instances) / limit
 
 
 def prepared() -> ModuleType | None:

@@ -34,7 +34,8 @@ def reach(session: Session, statement: Statement, best: I64, left: Callable[[], 
         session: the state before all moves.
         statement: of that state.
         best: N; the placement.
-        left: returns the share of the time that is left, of which half is used at the most.
+        left: returns the share of the time that is left, of which ways around take half at
+            the most.
     """
     problem = statement.problem
     away = np.flatnonzero(best != problem.start)
