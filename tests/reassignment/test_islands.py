@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from tachyon.graph.simulation import Session
 from tachyon.optimize.reassignment import anytime, arrays, islands
-from tachyon.optimize.reassignment.arrays import live_of, tables_of
-from tachyon.optimize.reassignment.kernel import Live
+from tachyon.optimize.reassignment.arrays import Live, live_of, tables_of
 from tachyon.optimize.reassignment.problem import ANY, Problem
 from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.strategies.context import Context

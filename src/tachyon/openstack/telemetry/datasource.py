@@ -222,6 +222,27 @@ class Datasource(ABC):
         return values
 
 
+class HttpDatasource(Datasource):
+    """Base of the datasources that are asked over HTTP.
+
+    Args:
+        names: metric names.
+        requester: of the server.
+        clock: the time, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        requester: Requester,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(names)
+        self.requester = requester
+        self._clock = clock
+
+
 def share_of_vcpus(cores: F64, resources: Resources) -> F64:
     """Return busy cores (K or K × T) in % of each instance's VCPUs; without VCPUs, of one."""
     vcpus = np.fmax(resources.held("VCPU"), 1.0)
@@ -243,24 +264,3 @@ def _plausible(metric: str, values: F64) -> F64:
         # Counters that are read at uneven moments give a little more than all, or less than none.
         values = np.clip(values, 0.0, 100.0)
     return values
-
-
-class HttpDatasource(Datasource):
-    """Base of the datasources that are asked over HTTP.
-
-    Args:
-        names: metric names.
-        requester: of the server.
-        clock: the time, in seconds since 1970.
-    """
-
-    def __init__(
-        self,
-        names: Mapping[str, Any],
-        requester: Requester,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(names)
-        self.requester = requester
-        self._clock = clock

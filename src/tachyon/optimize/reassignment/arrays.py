@@ -3,17 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tachyon.graph.view.columns import F64, I32, I64
-from tachyon.optimize.reassignment.kernel import Live, Tables
+from tachyon.graph.view.columns import F64, I32, I64, Bool
 from tachyon.optimize.reassignment.problem import Problem
 from tachyon.optimize.reassignment.state import State
 
 #: Most pairs of instances and hosts for which is worked out beforehand who may ever stand where,
 #: and the share of them from which on it is of no use.
 PAIRS, DENSE = 50_000_000, 0.5
+
+
+U64 = NDArray[np.uint64]
+
+
+class Tables(NamedTuple):
+    """What never changes; shapes as in `Problem` (N × R, N × J, M × M, S).
+
+    Attributes:
+        firm: N × R; `need` without transient resources, which are held where an instance started.
+        slope: N × J; by how much an instance raises each term of the load cost.
+        rows: who may move.
+        needs_at, needs: the services that service s depends on are needs[needs_at[s]:needs_at[s +
+            1]]; `needed` has those that depend on it.
+        whole: M × R; what a host can ever have for those that did not start there: its capacity
+            without what stays, whoever moves.
+        reach_at, reach: the hosts that instance i may ever stand on are reach[reach_at[i]:
+            reach_at[i + 1]]; without an entry for anybody, all hosts are tried.
+        penalty: R; what a unit beyond the capacity costs where that is allowed for a while.
+    """
+
+    need: F64
+    firm: F64
+    slope: F64
+    start: I32
+    rows: I32
+    movable: Bool
+    place_cost: F64
+    host_cost: F64
+    service_cost: float
+    service: I32
+    most: I32
+    spread: I32
+    location: I32
+    neighbourhood: I32
+    kind: I32
+    allowed: Bool
+    needs_at: I32
+    needs: I32
+    needed_at: I32
+    needed: I32
+    moves_max: int
+    penalty: F64
+    whole: F64
+    reach_at: NDArray[np.int64]
+    reach: I32
+
+
+class Live(NamedTuple):
+    """An assignment; names and shapes as in `State`.
+
+    Attributes:
+        after, before, first: N, N and M; who stands on a host, as a ring that begins anywhere; −1
+            for an empty one.
+        room: M × R; capacity that nobody holds, negative beyond it.
+        load: M; the load cost of each host.
+        over: M; units beyond the capacity, each times its penalty.
+        having: how many services have moved a given number of members.
+        cost: 1; without penalties.
+        counts: instances that have moved, the most of one service, hosts beyond their capacity.
+        random: 1; the state of the generator (xorshift64*: Vigna, 2016), never 0.
+    """
+
+    place: I32
+    after: I32
+    before: I32
+    first: I32
+    room: F64
+    terms: F64
+    load: F64
+    over: F64
+    members: I32
+    in_location: I32
+    locations: I32
+    in_neighbourhood: I32
+    lacking: I32
+    demanded: I32
+    moved_of: I32
+    having: I32
+    cost: F64
+    counts: NDArray[np.int64]
+    random: U64
 
 
 def tables_of(state: State) -> Tables:

@@ -23,8 +23,8 @@ import numpy as np
 from msgspec import Struct
 
 from tachyon.graph.view.columns import F64, I32, I64
-from tachyon.optimize.reassignment.arrays import live_of, tables_of
-from tachyon.optimize.reassignment.kernel import Live, Tables, anneal
+from tachyon.optimize.reassignment.arrays import Live, Tables, live_of, tables_of
+from tachyon.optimize.reassignment.kernel import anneal
 from tachyon.optimize.reassignment.problem import Problem, scarce
 from tachyon.optimize.reassignment.state import State
 

@@ -1,103 +1,20 @@
 """The compiled part of the search: changes of one assignment, judged and made one by one.
 
-A `Live` assignment of `Tables` is annealed by `anneal` at a few million judged changes a second and
-thread; it holds no lock of the interpreter, so several run at once. The figures are those of
-`state.py`, which makes the arrays and checks them in tests. Needs numba (the extra
-`search`); what is compiled is kept beside this file, or where `NUMBA_CACHE_DIR` says. All is in one
-file: numba compiles anew when the file of the function that is called has changed, and no other.
+A `Live` assignment of `Tables` is annealed by `anneal` at ten to thirty million judged changes a
+second and thread; it holds no lock of the interpreter, so several run at once. Needs numba (the extra
+`search`); what is compiled is kept beside this file, or where `NUMBA_CACHE_DIR` says. All functions
+are in one file: numba compiles anew when that of the function called has changed, and no other.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from tachyon.graph.view.columns import F64, I32, Bool
-
-U64 = NDArray[np.uint64]
-
-
-class Tables(NamedTuple):
-    """What never changes; shapes as in `Problem` (N × R, N × J, M × M, S).
-
-    Attributes:
-        firm: N × R; `need` without transient resources, which are held where an instance started.
-        slope: N × J; by how much an instance raises each term of the load cost.
-        rows: who may move.
-        needs_at, needs: the services that service s depends on are needs[needs_at[s]:needs_at[s +
-            1]]; `needed` has those that depend on it.
-        whole: M × R; what a host can ever have for those that did not start there: its capacity
-            without what stays, whoever moves.
-        reach_at, reach: the hosts that instance i may ever stand on are reach[reach_at[i]:
-            reach_at[i + 1]]; without an entry for anybody, all hosts are tried.
-        penalty: R; what a unit beyond the capacity costs where that is allowed for a while.
-    """
-
-    need: F64
-    firm: F64
-    slope: F64
-    start: I32
-    rows: I32
-    movable: Bool
-    place_cost: F64
-    host_cost: F64
-    service_cost: float
-    service: I32
-    most: I32
-    spread: I32
-    location: I32
-    neighbourhood: I32
-    kind: I32
-    allowed: Bool
-    needs_at: I32
-    needs: I32
-    needed_at: I32
-    needed: I32
-    moves_max: int
-    penalty: F64
-    whole: F64
-    reach_at: NDArray[np.int64]
-    reach: I32
-
-
-class Live(NamedTuple):
-    """An assignment; names and shapes as in `State`.
-
-    Attributes:
-        after, before, first: N, N and M; who stands on a host, as a ring that begins anywhere; −1
-            for an empty one.
-        room: M × R; capacity that nobody holds, negative beyond it.
-        load: M; the load cost of each host.
-        over: M; units beyond the capacity, each times its penalty.
-        having: how many services have moved a given number of members.
-        cost: 1; without penalties.
-        counts: instances that have moved, the most of one service, hosts beyond their capacity.
-        random: 1; the state of the generator (xorshift64*: Vigna, 2016), never 0.
-    """
-
-    place: I32
-    after: I32
-    before: I32
-    first: I32
-    room: F64
-    terms: F64
-    load: F64
-    over: F64
-    members: I32
-    in_location: I32
-    locations: I32
-    in_neighbourhood: I32
-    lacking: I32
-    demanded: I32
-    moved_of: I32
-    having: I32
-    cost: F64
-    counts: NDArray[np.int64]
-    random: U64
-
+from tachyon.graph.view.columns import F64, I32
+from tachyon.optimize.reassignment.arrays import U64, Live, Tables
 
 INF = np.inf
 #: Nothing here makes an array. Without numba's runtime no references are counted: that would be
