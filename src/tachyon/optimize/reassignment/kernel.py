@@ -1,9 +1,9 @@
 """The compiled part of the search: changes of one assignment, judged and made one by one.
 
 A `Live` assignment of `Tables` is annealed by `anneal` at ten to thirty million judged changes a
-second and thread; it holds no lock of the interpreter, so several run at once. Needs numba (the extra
-`search`); what is compiled is kept beside this file, or where `NUMBA_CACHE_DIR` says. All functions
-are in one file: numba compiles anew when that of the function called has changed, and no other.
+second and thread; it holds no lock of the interpreter, so several run at once. Needs numba (the
+extra `search`); what is compiled is kept beside this file, or where `NUMBA_CACHE_DIR` says. All
+functions are in one file: numba compiles anew when that of the function called has changed only.
 """
 
 from __future__ import annotations
