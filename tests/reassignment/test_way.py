@@ -202,6 +202,16 @@ def test_somebody_steps_aside_and_comes_back() -> None:
     assert end == case.wanted
 
 
+def test_several_leave_a_host_where_no_single_one_makes_room() -> None:
+    """Two large ones change places by way of a host that two small ones have left for a while."""
+    case = Case((4, 4, 4), (3, 3, 1, 1, 1), (0, 1, 2, 2, 2), (1, 0, 2, 2, 2))
+    for strict in (False, True):
+        steps = steps_of(case, strict=strict)
+        assert len({one for one, _ in steps} - {0, 1}) == 2
+        *_, end = walked(case, steps)
+        assert end == case.wanted
+
+
 def test_those_that_must_stand_apart_do_so_on_the_way_too() -> None:
     """Nova holds each migration to its server group; only the end of this one would keep it."""
     case = Case(
@@ -216,7 +226,7 @@ def test_those_that_must_stand_apart_do_so_on_the_way_too() -> None:
 
 
 def test_most_of_what_can_be_reached_is_reached() -> None:
-    """Of 412 placements to which some moves lead, of 1,040 drawn, the way finds 380 (92 %)."""
+    """Of 112 placements to which some moves lead, of 273 drawn, the way finds 108 (96 %)."""
     found = [case for seed in range(400) if (case := drawn(random.Random(seed))) is not None]
     possible = [case for case in found if case.reachable()]
     ways = {
@@ -227,4 +237,4 @@ def test_most_of_what_can_be_reached_is_reached() -> None:
     assert len(possible) > 100
     # Without spreads and dependencies both ways are the same.
     assert ways[False] == ways[True]
-    assert sum(ways[True]) >= 0.9 * len(possible)
+    assert sum(ways[True]) >= 108

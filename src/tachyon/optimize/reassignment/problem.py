@@ -81,6 +81,21 @@ class Problem(Struct, frozen=True, kw_only=True):
         """S."""
         return self.most.size
 
+    def taken(self, instances: int | I64, hosts: int | I64, *, strict: bool) -> F64:
+        """Return what instances take on hosts, and give back there when they leave (… × R).
+
+        Args:
+            instances: a row, or k of them.
+            hosts: a host, or one for each instance.
+            strict: whether transient resources are held at the start all the time: neither is
+                more taken there, nor any given back.
+        """
+        taken: F64 = self.need[instances]
+        if strict:
+            at_start = np.asarray(self.start[instances] == hosts)
+            taken = taken * ~(at_start[..., None] & self.transient)
+        return taken
+
 
 def terms(
     capacity: F64,

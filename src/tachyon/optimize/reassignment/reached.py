@@ -13,9 +13,17 @@ from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import I64
 from tachyon.optimize.planners.ordering import Step, order_moves
 from tachyon.optimize.reassignment.problem import Problem
+from tachyon.optimize.reassignment.shortcuts import without_stops
 from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.reassignment.statement import Statement
 from tachyon.optimize.reassignment.way import Way
+
+#: The ways that are tried in turn until one leads to all: whether they are strict, how often each
+#: instance may be sent around, and what share of the time that is left they leave at least. Those
+#: after the first try moves in an order that is drawn.
+_WAYS = ((False, 1, 0.45), (True, 1, 0.75), (False, 2, 0.75), (False, 1, 0.75), (False, 2, 0.75))
+#: What share of a way stops must be that are worth being looked for.
+_STOPS = 0.05
 
 
 class Reached(NamedTuple):
@@ -34,20 +42,22 @@ def reach(session: Session, statement: Statement, best: I64, left: Callable[[], 
         session: the state before all moves.
         statement: of that state.
         best: N; the placement.
-        left: returns the share of the time that is left, of which ways around take half at
-            the most.
+        left: returns the share of the time that is left.
     """
     problem = statement.problem
     away = np.flatnonzero(best != problem.start)
     wanted = [(int(statement.rows[i]), int(statement.hosts[best[i]])) for i in away.tolist()]
     steps = order_moves(session.fork(), wanted, {}, set())
     if steps is not None:
-        return _led(statement, steps, strict=False)
+        return _led(session, statement, steps, strict=False)
+    # There is no use in waiting for who can never go.
+    best = np.where(one_by_one(problem).movable, best, problem.start)
     found: list[Reached] = []
-    for strict in (False, True):
-        way = Way(session.fork(), problem, statement.rows, statement.hosts, strict=strict)
-        steps = way.to(best, partial(_later, left, 0.75 * left()))
-        found.append(_led(statement, steps, strict=strict))
+    for attempt, (strict, detours, after) in enumerate(_WAYS):
+        over = partial(_later, left, after * left())
+        way = _way(session, statement, strict=strict, detours=detours)
+        rng = np.random.default_rng(attempt) if attempt else None
+        found.append(_led(session, statement, way.to(best, over, rng), strict=strict))
         if (found[-1].place == best).all() or left() <= 0.0:
             break
     return min(found, key=lambda one: one.cost)
@@ -61,12 +71,11 @@ def reach_on(
     left: Callable[[], float],
 ) -> Reached:
     """Return how to go on to another placement from one that is reached, if that is cheaper."""
-    way = Way(
-        session.fork(), statement.problem, statement.rows, statement.hosts, strict=reached.strict
-    )
+    way = _way(session, statement, strict=reached.strict)
     way.follow(reached.steps)
     steps = way.to(best, partial(_later, left, left() / 2))
-    return min(reached, _led(statement, steps, strict=reached.strict), key=lambda one: one.cost)
+    on = _led(session, statement, steps, strict=reached.strict)
+    return min(reached, on, key=lambda one: one.cost)
 
 
 def one_by_one(problem: Problem) -> Problem:
@@ -79,12 +88,29 @@ def one_by_one(problem: Problem) -> Problem:
     return replace(problem, movable=problem.movable & ~full[problem.service])
 
 
-def _led(statement: Statement, steps: list[Step], *, strict: bool) -> Reached:
-    place = statement.problem.start.copy()
+def _led(session: Session, statement: Statement, steps: list[Step], *, strict: bool) -> Reached:
+    """Return where steps lead, without the stops that are not needed."""
+    problem = statement.problem
     at = {row: k for k, row in enumerate(statement.rows.tolist())}
-    for row, target in steps:
-        place[at[row]] = statement.at[target]
-    return Reached(State(statement.problem, place).cost, steps, strict, place)
+    hops = [(at[row], int(statement.at[target])) for row, target in steps]
+    place = problem.start.copy()
+    for one, host in hops:
+        place[one] = host
+    if len(steps) * (1.0 - _STOPS) > np.count_nonzero(place != problem.start):
+        way = _way(session, statement, strict=strict)
+        fewer = [
+            (int(statement.rows[one]), int(statement.hosts[host]))
+            for one, host in without_stops(problem, hops, way.most, strict=strict)
+        ]
+        # What is judged there is room; other rules may need a stop.
+        if way.follow(fewer):
+            steps = fewer
+    return Reached(State(problem, place).cost, steps, strict, place)
+
+
+def _way(session: Session, statement: Statement, *, strict: bool, detours: int = 1) -> Way:
+    replay, problem = session.fork(), statement.problem
+    return Way(replay, problem, statement.rows, statement.hosts, strict=strict, detours=detours)
 
 
 def _later(left: Callable[[], float], share: float) -> bool:
