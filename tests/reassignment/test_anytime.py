@@ -71,6 +71,14 @@ def test_what_is_reached_can_be_walked_and_costs_what_is_said(
     assert search.found <= reached.cost
 
 
+def test_who_can_never_go_is_not_searched_for(compiled: ModuleType | None) -> None:
+    """Two that stand apart on the only two hosts want to change places; a third may move."""
+    case = Case((9, 9), (1, 1, 1), (0, 1, 0), (1, 0, 1), frozenset({0, 1}))
+    search, reached, told = searched(case, compiled, clock(60))
+    assert tuple(reached.place) == (0, 1, 1)
+    assert told == [search.found] == [reached.cost] == [2.0]
+
+
 def test_what_the_way_leaves_is_searched_in() -> None:
     """One free move: the way is short, a tenth to a third of the time is kept for it."""
     case = Case((4, 4, 4), (2, 2), (0, 1), (2, 1))

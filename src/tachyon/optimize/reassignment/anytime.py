@@ -16,8 +16,8 @@ import numpy as np
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import I64
-from tachyon.optimize.reassignment.problem import Problem
-from tachyon.optimize.reassignment.reached import Reached, one_by_one, reach, reach_on
+from tachyon.optimize.reassignment.problem import Problem, one_by_one
+from tachyon.optimize.reassignment.reached import Reached, reach, reach_on
 from tachyon.optimize.reassignment.search import Search
 from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.reassignment.statement import Statement
@@ -86,8 +86,15 @@ class Anytime:
 
     def run(self) -> Reached:
         """Search until the time is over; returns how to go to the cheapest that can be reached."""
+        reached = self._run()
+        # The way may meet what is cheaper than where it leads.
+        self._hear(reached.place, reached.cost)
+        return reached
+
+    def _run(self) -> Reached:
         session, statement, left = self._session, self._statement, self._left
-        problem = statement.problem
+        # Who can never go is no part of the search.
+        problem = one_by_one(statement.problem)
         best = self._search(problem, self._kept)
         before = left()
         reached = reach(session, statement, best, left)
@@ -98,10 +105,8 @@ class Anytime:
             if self._compiled is None:
                 break
             there = bool((reached.place == best).all())
-            if free and not there:
-                # What is out of reach is left; from where the way has led there may be more to
-                # gain.
-                free, problem = False, one_by_one(problem)
+            # What is out of reach is left; from where the way has led there may be more to gain.
+            free = free and there
             end = 2.0 * took if there else rest / 2
             if not free:
                 end = max(end, self._again)
@@ -135,10 +140,13 @@ class Anytime:
             search = self._compiled.Islands(problem, self._rng, left, self._threads, place, heat)
         search.run()
         self.steps += search.steps
-        if search.best_cost < self.found:
-            self.found = search.best_cost
-            self._tell(search.best)
+        self._hear(search.best, search.best_cost)
         return search.best
+
+    def _hear(self, place: I64, cost: float) -> None:
+        if cost < self.found:
+            self.found = cost
+            self._tell(place)
 
 
 def _share(seconds: tuple[float, float], instances: int, limit: float) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from tachyon.graph.view.columns import F64, I64, Bool
@@ -134,3 +135,13 @@ def scarce(problem: Problem) -> F64:
         return np.zeros(problem.instances)
     share: F64 = (need[:, mean > 0] / mean[mean > 0]).mean(axis=1)
     return share
+
+
+def one_by_one(problem: Problem) -> Problem:
+    """Return the problem without the moves that only many at once could make.
+
+    Of a server group that stands apart on every host there is, nobody can go first.
+    """
+    count = np.bincount(problem.service, minlength=problem.services)
+    full = count >= problem.most * problem.hosts
+    return replace(problem, movable=problem.movable & ~full[problem.service])

@@ -7,12 +7,10 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from msgspec.structs import replace
 
 from tachyon.graph.simulation import Session
 from tachyon.graph.view.columns import I64
 from tachyon.optimize.planners.ordering import Step, order_moves
-from tachyon.optimize.reassignment.problem import Problem
 from tachyon.optimize.reassignment.shortcuts import without_stops
 from tachyon.optimize.reassignment.state import State
 from tachyon.optimize.reassignment.statement import Statement
@@ -50,8 +48,6 @@ def reach(session: Session, statement: Statement, best: I64, left: Callable[[], 
     steps = order_moves(session.fork(), wanted, {}, set())
     if steps is not None:
         return _led(session, statement, steps, strict=False)
-    # There is no use in waiting for who can never go.
-    best = np.where(one_by_one(problem).movable, best, problem.start)
     found: list[Reached] = []
     for attempt, (strict, detours, after) in enumerate(_WAYS):
         over = partial(_later, left, after * left())
@@ -76,16 +72,6 @@ def reach_on(
     steps = way.to(best, partial(_later, left, left() / 2))
     on = _led(session, statement, steps, strict=reached.strict)
     return min(reached, on, key=lambda one: one.cost)
-
-
-def one_by_one(problem: Problem) -> Problem:
-    """Return the problem without the moves that only many at once could make.
-
-    Of a server group that stands apart on every host there is, nobody can go first.
-    """
-    count = np.bincount(problem.service, minlength=problem.services)
-    full = count >= problem.most * problem.hosts
-    return replace(problem, movable=problem.movable & ~full[problem.service])
 
 
 def _led(session: Session, statement: Statement, steps: list[Step], *, strict: bool) -> Reached:
