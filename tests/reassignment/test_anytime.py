@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tachyon.graph.view.columns import I64
 from tachyon.optimize.reassignment.anytime import Anytime, prepared
+from tachyon.optimize.reassignment.problem import one_by_one
 from tachyon.optimize.reassignment.reached import Reached
 from tachyon.optimize.reassignment.state import State
 from tests.reassignment.test_way import Case, cases, stated, walked
@@ -77,6 +78,14 @@ def test_who_can_never_go_is_not_searched_for(compiled: ModuleType | None) -> No
     search, reached, told = searched(case, compiled, clock(60))
     assert tuple(reached.place) == (0, 1, 1)
     assert told == [search.found] == [reached.cost] == [2.0]
+
+
+def test_who_can_go_to_a_host_without_a_member_is_searched_for() -> None:
+    """A group may stand against its policy at first: there are as many members as hosts."""
+    for start, may in (((0, 1), False), ((0, 0), True)):
+        _, _, problem = stated(Case((9, 9), (1, 1), start, (1, 0), frozenset({0, 1})))
+        assert problem.movable.all()
+        assert one_by_one(problem).movable.tolist() == [may, may]
 
 
 def test_what_the_way_leaves_is_searched_in() -> None:

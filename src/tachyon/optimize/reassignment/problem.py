@@ -140,8 +140,9 @@ def scarce(problem: Problem) -> F64:
 def one_by_one(problem: Problem) -> Problem:
     """Return the problem without the moves that only many at once could make.
 
-    Of a server group that stands apart on every host there is, nobody can go first.
+    Of a server group that has as many members on every host as may be, nobody can go first.
     """
-    count = np.bincount(problem.service, minlength=problem.services)
-    full = count >= problem.most * problem.hosts
+    members = np.zeros((problem.services, problem.hosts), np.int64)
+    np.add.at(members, (problem.service, problem.start), 1)
+    full: Bool = np.all(members >= problem.most[:, None], axis=1)
     return replace(problem, movable=problem.movable & ~full[problem.service])

@@ -37,6 +37,7 @@ class Room:
         self.size: F64 = (problem.need / np.maximum(problem.need.mean(axis=0), 1e-9)).max(axis=1)
         #: N; who found no host at all that has room, and none has been left since that has.
         self._homeless = np.zeros(problem.instances, np.bool_)
+        self._hosts: I64 = np.arange(problem.hosts)
         self._scale: F64 = np.maximum(most.mean(axis=0), 1e-9)
 
     @property
@@ -74,15 +75,12 @@ class Room:
             return np.zeros(problem.hosts, np.bool_)
         if self._homeless[instance]:
             return np.zeros(problem.hosts, np.bool_)
-        service, start = problem.service[instance], int(problem.start[instance])
-        now = held is None
+        service, now = problem.service[instance], held is None
         held = self._held if held is None else held
         takes: Bool = problem.allowed[problem.kind[instance]].copy()
-        takes &= (held + problem.need[instance] <= self._most).all(axis=1)
+        takes &= (held + self._needs(instance, self._hosts) <= self._most).all(axis=1)
         takes &= state.members[service] < problem.most[service]
         takes[state.place[instance]] = False
-        if self._strict and state.place[instance] != start:
-            takes[start] = self.has(instance, start)
         if now and not takes.any():
             self._homeless[instance] = True
         return takes
@@ -150,7 +148,7 @@ class Room:
             others: whether a third host would help.
         """
         state, problem = self._state, self._state.problem
-        lack = self._held + problem.need[instance] - self._most
+        lack = self._held + self._needs(instance, self._hosts) - self._most
         may: Bool = (lack <= given).all(axis=1) & problem.allowed[problem.kind[instance]]
         found = [first] if may[first] else []
         if others:
