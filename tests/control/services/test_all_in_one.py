@@ -39,8 +39,12 @@ def call(url: str, method: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "OpenStack-API-Version": "infra-optim 1.8"}
     request = urllib.request.Request(f"{url}/v1{path}", data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        text = answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+    except urllib.error.HTTPError as error:
+        error.add_note(error.read().decode())
+        raise
     return json.loads(text) if text else None
 
 

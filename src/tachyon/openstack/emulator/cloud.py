@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections import Counter
 from datetime import datetime
@@ -39,6 +40,7 @@ class Cloud:
         self.images: dict[str, Image] = {}
         #: Requests so far by (service, method, path template).
         self.requests: Counter[tuple[str, str, str]] = Counter()
+        self._random = random.Random(20)
         #: Types of the services that the catalog names.
         self.services = {"identity", "compute", "placement", "volumev3", "baremetal", "image"}
 
@@ -51,5 +53,5 @@ class Cloud:
         return self.clock.begin(work)
 
     def new_id(self) -> str:
-        """Return a new uuid."""
-        return str(uuid.uuid4())
+        """Return a new uuid; the same loading and requests, one by one, get the same ones."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))

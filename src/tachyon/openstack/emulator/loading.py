@@ -6,8 +6,6 @@ the same for the same cluster.
 
 from __future__ import annotations
 
-import random
-import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -60,7 +58,6 @@ class _Loading:
         self.cloud = cloud
         self.cluster = cluster
         self.now: datetime = cloud.now()
-        self.random = random.Random(20)
         self.volume_types = {f.id for f in cluster.flavors if _is_volume_type(f)}
         self.by_uuid = {p.uuid: p for p in cluster.providers}
         #: Server uuid → its volumes.
@@ -81,14 +78,11 @@ class _Loading:
             if consumer.type == "instance":
                 self._server(consumer)
 
-    def _id(self) -> str:
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-
     def _identity(self) -> None:
         identity = self.cloud.identity
         identity.users["admin"] = User(_ADMIN_USER, "admin", "emulated")
         identity.users["reader"] = User(
-            self._id().replace("-", ""), "reader", "emulated", ("reader",)
+            self.cloud.new_id().replace("-", ""), "reader", "emulated", ("reader",)
         )
         for project in self.cluster.projects:
             identity.projects[project.external_id] = Project(project.external_id, project.name)
@@ -128,7 +122,7 @@ class _Loading:
                     uuid=provider.uuid,
                     name=provider.name,
                     hypervisor_hostname=str(extra.get("hypervisor_hostname", provider.name)),
-                    service_id=self._id(),
+                    service_id=self.cloud.new_id(),
                     zone=provider.availability_zone or "nova",
                     alive=provider.state == "up",
                     disabled=provider.status == "disabled",
@@ -151,7 +145,7 @@ class _Loading:
                 metadata.setdefault("availability_zone", aggregate.availability_zone)
             known[aggregate.name] = compute.aggregates[number] = Aggregate(
                 id=number,
-                uuid=aggregate.uuid or self._id(),
+                uuid=aggregate.uuid or self.cloud.new_id(),
                 name=aggregate.name,
                 created=self.now,
                 zone=aggregate.availability_zone,
@@ -203,7 +197,7 @@ class _Loading:
         for provider in self._of_type("storage"):
             storage.backends[provider.name] = Backend(
                 name=provider.name,
-                uuid=self._id(),
+                uuid=self.cloud.new_id(),
                 zone=provider.availability_zone or "nova",
                 alive=provider.state == "up",
                 disabled=provider.status == "disabled",
@@ -287,10 +281,10 @@ class _Loading:
             metadata=dict(consumer.metadata),
         )
         for number in range(consumer.extra.get("snapshots", 0)):
-            made = Snapshot(self._id(), f"{volume.name}-{number}", volume.size, created)
+            made = Snapshot(self.cloud.new_id(), f"{volume.name}-{number}", volume.size, created)
             volume.snapshots[made.id] = made
         for attachment in consumer.attachments:
-            key = attachment.attachment_id or self._id()
+            key = attachment.attachment_id or self.cloud.new_id()
             known = volume.attachments[key] = Attachment(
                 id=key,
                 server_id=attachment.consumer_uuid,
@@ -349,7 +343,7 @@ class _Loading:
                 id=attachment.id,
                 volume_id=volume.id,
                 device=attachment.device,
-                bdm_uuid=self._id(),
+                bdm_uuid=self.cloud.new_id(),
             )
             if volume.bootable:
                 server.image = None
