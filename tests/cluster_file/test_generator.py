@@ -116,8 +116,8 @@ def test_wrong_arguments_are_all_reported_at_once() -> None:
 
 
 def test_a_large_cloud_takes_seconds() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     content = generate(5000, 100_000)
     read_cluster_file(encode_cluster_file(content))
-    # A few seconds on any machine; the bound leaves room for a busy one.
-    assert time.perf_counter() - start < 60
+    # A few seconds on any machine; the bound leaves room for a slow one.
+    assert time.process_time() - start < 60

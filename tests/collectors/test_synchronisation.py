@@ -163,9 +163,9 @@ def test_events_that_arrive_while_the_cloud_is_read_are_newer(
 ) -> None:
     collect(cloud, graph)
     kept, removed = [c.uuid for c in graph.consumers(type="instance", state="active")][:2]
-    soon = {EVENT: Mark(datetime.now(UTC) + timedelta(seconds=1)).as_extra()}
 
     def happens() -> None:
+        soon = {EVENT: Mark(datetime.now(UTC) + timedelta(seconds=1)).as_extra()}
         graph.apply(
             [PatchConsumer(uuid=kept, state="paused", extra=soon), RemoveConsumer(uuid=removed)]
         )

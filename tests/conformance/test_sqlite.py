@@ -15,6 +15,7 @@ from tachyon.graph.mutations import PutHostAggregate
 from tachyon.graph.store import open_store
 from tachyon.graph.store.sql import database
 from tachyon.graph.store.sql.database import Database, Transaction
+from tests.waiting import PATIENCE
 
 from .cluster import host, put
 
@@ -107,7 +108,7 @@ def test_a_database_in_memory_is_not_closed_in_the_middle_of_a_transaction() -> 
 
     def read(transaction: Transaction) -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         assert transaction.row("SELECT 1") == (1,)
 
     def close() -> None:
@@ -116,9 +117,9 @@ def test_a_database_in_memory_is_not_closed_in_the_middle_of_a_transaction() -> 
 
     with ThreadPoolExecutor(2) as pool:
         reading = pool.submit(opened.read, read)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         closing = pool.submit(close)
         assert not closed.wait(0.2)
         go_on.set()
-        reading.result(10)
-        closing.result(10)
+        reading.result(PATIENCE)
+        closing.result(PATIENCE)

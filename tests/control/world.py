@@ -24,6 +24,7 @@ from tachyon.control.services import Heartbeat, Liveness
 from tachyon.graph.client import GraphClient, connect
 from tachyon.graph.cluster_file import ClusterFile
 from tachyon.optimize.plugins import Plugins
+from tests.waiting import until
 
 PLUGINS = Plugins()
 DOWN_TIME = 90.0
@@ -212,7 +213,7 @@ class World:
         self.objects.close()
 
 
-def settle(service: Applier | DecisionEngine, *, rounds: int = 400) -> None:
+def settle(service: Applier | DecisionEngine) -> None:
     """Let a service look until a look finds nothing to do, and nothing is under way.
 
     That nothing is under way after a look does not say it alone: what the look began may have ended
@@ -225,14 +226,15 @@ def settle(service: Applier | DecisionEngine, *, rounds: int = 400) -> None:
         records = [*objects.audits.find(), *objects.action_plans.find()]
         return [(record.uuid, record.revision) for record in records]
 
-    for _ in range(rounds):
+    def finished() -> bool:
         before = revisions()
         service.look()
         if service.busy:
             service.join(0.05)
-        elif revisions() == before:
-            return
-    raise AssertionError("the service has not finished")
+            return False
+        return revisions() == before
+
+    until(finished, pause=0.0)
 
 
 def background(applier: Applier | DecisionEngine) -> threading.Thread:

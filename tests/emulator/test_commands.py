@@ -17,6 +17,7 @@ from tachyon.graph.cluster_file import write_cluster_file
 from tachyon.graph.generator import generate
 from tachyon.openstack.connection import connect
 from tachyon.openstack.emulator import Emulator
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ def test_a_cluster_file_is_served_until_the_process_is_told_to_stop(
                 assert len(cloud.nova.entries("/servers", "servers", params)) == 6
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 @pytest.mark.integration
@@ -163,7 +164,7 @@ def test_a_file_that_is_no_cluster_is_one_clear_line(tmp_path: Path) -> None:
         [sys.executable, "-m", "tachyon.openstack.emulator", str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ from tachyon.graph.store import open_store
 from tachyon.graph.view import View
 from tachyon.optimize.model import TachyonBaremetalModel, TachyonClusterModel, TachyonStorageModel
 from tachyon.optimize.model.elements import ComputeNode, Instance
+from tests.waiting import until
 
 
 def two_hosts(model: TachyonClusterModel) -> tuple[ComputeNode, ComputeNode]:
@@ -152,14 +152,15 @@ def test_a_session_ends_with_its_model(client: GraphClient) -> None:
     assert client.sessions.get(ended).status == "active"
     del session
     gc.collect()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+
+    def gone() -> bool:
         try:
             client.sessions.get(ended)
         except SessionNotFound:
-            return
-        time.sleep(0.01)
-    pytest.fail("the session lives on")
+            return True
+        return False
+
+    until(gone)
 
 
 def test_close_ends_the_models_own_session_only(client: GraphClient) -> None:

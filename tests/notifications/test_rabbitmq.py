@@ -59,12 +59,12 @@ def until(check: Callable[[], object]) -> None:
 def listeners(url: str) -> int:
     """Return how many consumers the collectors' queue has, one for each topic and priority.
 
-    While there is no such queue, what is sent is lost.
+    While there is no such queue, or no broker that answers, what is sent is lost.
     """
     with kombu.Connection(url.replace("rabbit://", "amqp://"), connect_timeout=5) as bus:
         try:
             found = bus.default_channel.queue_declare("tachyon-collector", passive=True)
-        except bus.channel_errors:
+        except (*bus.channel_errors, *bus.connection_errors):
             return 0
         return int(found.consumer_count)
 
@@ -89,6 +89,7 @@ def burst(emulator: Emulator, cloud: Connection, *, heard: bool = True) -> None:
             except Exception as error:
                 if getattr(error, "details", {}).get("http_status") not in (400, 409):
                     raise
+    until(lambda: emulator.clock.idle)
     assert not heard or emulator.bus.flush(120.0)
 
 
@@ -140,7 +141,7 @@ def test_what_was_missed_while_the_broker_was_away_is_found_by_the_next_synchron
         conf = configuration(**given)
         with CollectorService(conf) as collector:
             for name, value in rabbit.items():
-                until(lambda: "oslo_messaging_rabbit" in conf)
+                until(lambda name=name: name in conf.oslo_messaging_rabbit)  # type: ignore[misc]
                 conf.set_override(name, value, group="oslo_messaging_rabbit")
             until_agreed(collector.graph, cloud)
             until(lambda: listeners(broker.url))

@@ -20,6 +20,9 @@ from tests.optimize.checker import Replay
 from tests.optimize.clusters import actions, cluster, run, view_of
 from tests.reassignment.test_state import iter_left, naive_cost, naive_problems, problem
 
+# The first run on a machine compiles.
+pytestmark = pytest.mark.timeout(600)
+
 
 def search(p: Problem, seed: int, threads: int = 2):  # type: ignore[no-untyped-def]
     found = islands.Islands(p, np.random.default_rng(seed), iter_left(2), threads)

@@ -70,12 +70,16 @@ class Heartbeat:
         self._notifier = notifier
         self._known: dict[str, str] = {}
         self._stopping = threading.Event()
+        self._beating = threading.Lock()
 
     def run(self) -> None:
         """Give signs until `stop`."""
         while not self._stopping.is_set():
             try:
-                self.beat()
+                with self._beating:
+                    if self._stopping.is_set():
+                        return
+                    self.beat()
                 self.watch()
             except StoreUnavailable as error:
                 LOG.warning("no sign of life: %s", error)
@@ -118,6 +122,8 @@ class Heartbeat:
         """Say good-bye: what this service held is anybody's from now on."""
         self._stopping.set()
         try:
-            self.beat(LONG_AGO)
+            # A sign of life under way must not come after it.
+            with self._beating:
+                self.beat(LONG_AGO)
         except StoreUnavailable as error:
             LOG.warning("no good-bye: %s", error)

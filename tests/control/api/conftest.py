@@ -199,7 +199,7 @@ def configuration(control_url: str, graph_url: str, **given: Any) -> cfg.ConfigO
     conf.set_override("sqlite_synchronous", False, group="database")
     conf.set_override("url", graph_url, group="graph")
     conf.set_override("port", 0, group="api")
-    conf.set_override("rpc_timeout", 5.0, group="api")
+    conf.set_override("rpc_timeout", 30.0, group="api")
     conf.set_override("enable_authentication", False)
     for name, value in given.items():
         group, _, option = name.rpartition("__")

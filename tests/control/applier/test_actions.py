@@ -16,7 +16,7 @@ from tachyon.openstack.emulator import Emulator, ManualClock, RequestFault, Work
 from tachyon.openstack.emulator.durations import Durations
 from tachyon.openstack.power import IronicPower
 from tests.control.world import World
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 #: Each starts an emulated cloud: together they take as long as all the others of this folder.
 pytestmark = pytest.mark.integration
@@ -77,7 +77,7 @@ class Plant:
         self.world.objects.action_plans.transition(plan.uuid, "CANCELLING", by_user=True)
         self.applier.cancel_action_plan(action_plan_uuid=plan.uuid)
         while not self.applier.join(0.1):
-            self.emulator.clock.advance(5)
+            self.emulator.clock.advance(1)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_the_next_applier_joins_a_migration_under_way(plant: Plant, kind: str) -
     plan = plant.begin("migrate", **given)
     for _, (execution, _) in list(plant.applier._running.items()):
         execution.abandon()
-    assert plant.applier.join(10)
+    assert plant.applier.join(PATIENCE)
     plant.world.objects.action_plans.update(plan.uuid, {"hostname": "dead"})
     plant.applier = plant.another("two")
     plant.applier.look()

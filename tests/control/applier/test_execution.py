@@ -10,6 +10,7 @@ import pytest
 from tachyon.control.applier.actions.base import Action
 from tachyon.control.applier.actions.nop import Nop
 from tests.control.world import World, settle
+from tests.waiting import PATIENCE
 
 
 def nop(*parents: int, **flags: bool) -> tuple[str, dict[str, Any], tuple[int, ...]]:
@@ -138,7 +139,7 @@ def test_what_was_done_is_taken_back_in_reverse_order_where_configured(world: Wo
 
 
 def test_independent_actions_run_side_by_side(world: World) -> None:
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=PATIENCE)
 
     class Meet(Recorder):
         def execute(self) -> None:

@@ -15,7 +15,7 @@ from tachyon.optimize.plugins import Plugins
 from tachyon.optimize.strategies.base import Strategy
 from tachyon.optimize.strategies.context import Context
 from tests.control.world import World, settle
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 def plugins_with(strategy: type[Strategy]) -> Plugins:
@@ -188,7 +188,7 @@ def test_cancelling_stops_a_strategy_and_stores_nothing(world: World) -> None:
     until(lambda: world.objects.audits.get(audit.uuid).state == "ONGOING")
     world.objects.audits.transition(audit.uuid, "CANCELLED", by_user=True)
     engine.look()
-    assert engine.join(10)
+    assert engine.join(PATIENCE)
     assert world.objects.audits.get(audit.uuid).state == "CANCELLED"
     assert world.plans(audit) == []
 
@@ -199,7 +199,7 @@ def test_a_cancel_is_noticed_without_a_look(world: World) -> None:
     engine.look()
     until(lambda: world.objects.audits.get(audit.uuid).state == "ONGOING")
     world.objects.audits.transition(audit.uuid, "CANCELLED", by_user=True)
-    assert engine.join(10)
+    assert engine.join(PATIENCE)
 
 
 def test_an_event_audit_runs_once_for_each_event(world: World) -> None:

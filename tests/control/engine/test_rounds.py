@@ -10,7 +10,7 @@ import pytest
 from tachyon.control.objects.service import DECISION_ENGINE
 from tests.control.engine.test_audits import Endless, Failing, plugins_with
 from tests.control.world import DOWN_TIME, World, background, settle
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -165,7 +165,7 @@ def test_with_many_engines_every_round_runs_once(world: World) -> None:
     for engine in engines:
         engine.stop()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert [len(world.plans(a)) for a in audits] == [4] * 5
 
 
@@ -184,7 +184,7 @@ def test_a_dead_engines_audit_is_run_by_the_next(world: World, kind: str) -> Non
     settle(world.engine("alive"))
     assert len(world.plans(audit)) == 1
     assert world.objects.audits.get(audit.uuid).hostname == "alive"
-    assert dead.join(10), "an engine that only starved gives up what is no longer its own"
+    assert dead.join(PATIENCE), "an engine that only starved gives up what is no longer its own"
     assert len(world.plans(audit)) == 1
 
 

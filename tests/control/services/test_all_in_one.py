@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -32,6 +31,14 @@ from tests.waiting import until
 pytestmark = pytest.mark.integration
 
 CONTENT = generate(hosts=6, instances=24, skew=0.8, seed=3)
+#: An audit whose plan is not over before the test is.
+LONG: dict[str, Any] = {
+    "goal": "unclassified",
+    "strategy": "actuator",
+    "parameters": {
+        "actions": [{"action_type": "sleep", "input_parameters": {"duration": 3600}}],
+    },
+}
 FAST = Durations(live_migration=0.1, cold_migration=0.1, step=0.005)
 
 
@@ -78,7 +85,7 @@ def start(url: str, plan: Any) -> Any:
 
 def ask_often(conf: cfg.ConfigOpts) -> None:
     """Let the applier see soon what has ended, and wait for a minute all the same."""
-    for work in ("migration", "power", "stop", "volume"):
+    for work in ("migration", "power", "stop", "volume", "graph"):
         conf.set_override(f"{work}_interval", 0.05, group="watcher_applier")
         conf.set_override(f"{work}_max_retries", 1200, group="watcher_applier")
 
@@ -86,6 +93,7 @@ def ask_often(conf: cfg.ConfigOpts) -> None:
 class Running(NamedTuple):
     url: str
     emulator: Emulator
+    graph: str
 
 
 @pytest.fixture
@@ -96,7 +104,7 @@ def services(tmp_path: Path) -> Iterator[Running]:
     conf.set_override("port", 0, group="api")
     ask_often(conf)
     with emulated(conf, CONTENT, FAST) as cloud, AllInOne(conf) as services:
-        yield Running(services.url, cloud)
+        yield Running(services.url, cloud, conf.graph.url)
 
 
 def test_a_consolidation_empties_hosts_of_the_cloud_and_is_taken_back(services: Running) -> None:
@@ -131,7 +139,7 @@ def test_a_consolidation_empties_hosts_of_the_cloud_and_is_taken_back(services: 
 
 def test_cancelling_over_http_interrupts_at_once(services: Running) -> None:
     url = services.url
-    plan = plan_of(url, goal="dummy", strategy="dummy", parameters={"para1": 10.0})
+    plan = plan_of(url, **LONG)
     path = f"/action_plans/{plan['uuid']}"
     call(url, "POST", f"{path}/start", {})
 
@@ -139,12 +147,11 @@ def test_cancelling_over_http_interrupts_at_once(services: Running) -> None:
         actions = call(url, "GET", f"/actions?action_plan_uuid={plan['uuid']}")["actions"]
         return [a["state"] for a in actions]
 
-    until(lambda: states()[2:] == ["ONGOING"])
+    until(lambda: states() == ["ONGOING"])
     patch = [{"op": "replace", "path": "/state", "value": "CANCELLING"}]
-    began = time.monotonic()
     call(url, "PATCH", path, patch)
     assert ended(url, path)["state"] == "CANCELLED"
-    assert time.monotonic() - began < 5
+    assert states() == ["CANCELLED"]
 
 
 def test_the_command_serves_until_sigterm(tmp_path: Path) -> None:

@@ -24,11 +24,13 @@ from tachyon.control.rpc import ApplierClient, DecisionEngineClient, open_transp
 from tachyon.errors import NotFound, ServiceUnavailable
 from tachyon.graph.generator import generate
 from tests.control.api.conftest import Api, configuration
+from tests.control.services.test_all_in_one import LONG
 from tests.control.world import World, fill
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 #: Seconds that a request may take longer because nobody listens where the bus should be.
-DELAY = 5.0
+DELAY = 20.0
+SHORT = {"goal": "dummy", "strategy": "dummy", "parameters": {"para1": 1.0}}
 
 
 @pytest.fixture
@@ -117,11 +119,11 @@ def test_without_a_bus_clients_are_answered_and_work_is_found(conf: cfg.ConfigOp
         for service in (decision_engine(Parts(conf), health=False), applier(parts, health=False)):
             stack.enter_context(service)
         audits = [
-            waited(api, "POST", "/v1/audits", {"goal": "dummy", "strategy": "dummy", **kind})
-            for kind in (
-                {"audit_type": "ONESHOT", "parameters": {"para1": 1.0}},
-                {"audit_type": "ONESHOT", "parameters": {"para1": 10.0}},
-                {"audit_type": "EVENT", "parameters": {"para1": 1.0}},
+            waited(api, "POST", "/v1/audits", asked)
+            for asked in (
+                {"audit_type": "ONESHOT", **SHORT},
+                {"audit_type": "ONESHOT", **LONG},
+                {"audit_type": "EVENT", **SHORT},
             )
         ]
         waited(api, "POST", f"/v1/webhooks/{audits[2]['uuid']}", {})
@@ -132,11 +134,11 @@ def test_without_a_bus_clients_are_answered_and_work_is_found(conf: cfg.ConfigOp
             plans.append(f"/v1/action_plans/{found['action_plans'][0]['uuid']}")
         for path in plans:
             waited(api, "POST", f"{path}/start")
-        until(lambda: state(plans[0]) == state(plans[2]) == "SUCCEEDED")
         until(lambda: state(plans[1]) == "ONGOING")
         cancel = [{"op": "replace", "path": "/state", "value": "CANCELLING"}]
         waited(api, "PATCH", plans[1], cancel)
         until(lambda: state(plans[1]) == "CANCELLED")
+        until(lambda: state(plans[0]) == state(plans[2]) == "SUCCEEDED")
         # What needs an answer from another service says that there is none.
         assert "bus" in api.fails(503, "GET", "/v1/strategies/dummy/state")
         stopping = threading.Thread(target=stack.close)
@@ -155,7 +157,7 @@ def test_an_event_is_run_once_however_often_it_is_told(world: World) -> None:
         for engine in engines:
             engine.trigger_audit(audit_uuid=audit.uuid)
             engine.look()
-            assert engine.join(10)
+            assert engine.join(PATIENCE)
     assert len(world.plans(audit)) == 1
     after = world.objects.audits.get(audit.uuid)
     assert (after.state, after.next_run_time) == ("SUCCEEDED", None)

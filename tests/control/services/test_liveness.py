@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import datetime
+
+import pytest
+
 from tachyon.control.objects.service import APPLIER
 from tachyon.control.services import Heartbeat, Liveness
 from tests.control.world import DOWN_TIME, World
+from tests.waiting import PATIENCE
 
 
 def heartbeat(world: World, host: str) -> Heartbeat:
@@ -45,6 +51,32 @@ def test_good_bye_is_not_waited_for(world: World) -> None:
     leaving.beat()
     leaving.stop()
     assert liveness.alive() == set()
+
+
+def test_no_sign_of_life_comes_after_the_good_bye(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = world.objects.database
+    clock, begun, on = database.clock, threading.Event(), threading.Event()
+
+    def slow() -> datetime:
+        moment = clock()
+        if not begun.is_set():
+            begun.set()
+            assert on.wait(PATIENCE)
+        return moment
+
+    monkeypatch.setattr(database, "clock", slow)
+    leaving = heartbeat(world, "a")
+    threads = [threading.Thread(target=call) for call in (leaving.run, leaving.stop)]
+    threads[0].start()
+    assert begun.wait(PATIENCE)
+    threads[1].start()
+    threads[1].join(0.2)
+    on.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert Liveness(world.objects, APPLIER, DOWN_TIME).alive() == set()
 
 
 def test_the_first_living_service_tells_of_changes(world: World) -> None:

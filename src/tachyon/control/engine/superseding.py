@@ -46,7 +46,7 @@ def supersede_overtaken(objects: Objects) -> list[ActionPlan]:
     for plan in recommended if done else ():
         mine = touched(objects.actions.find({"action_plan_id": plan.id}))
         for other, theirs in done:
-            later = other.updated_at is not None and plan.created_at <= other.updated_at  # type: ignore[operator]
+            later = other.updated_at is not None and plan.created_at < other.updated_at  # type: ignore[operator]
             if later and mine.overlaps(theirs):
                 text = f"Action plan was superseded because action plan {other.uuid} was executed."
                 found += withdraw(objects, {"id": plan.id}, "SUPERSEDED", text)

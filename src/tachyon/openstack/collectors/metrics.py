@@ -73,10 +73,10 @@ class Metrics:
         return Counter(f"tachyon_collector_{name}", text, labels, registry=self.registry)
 
     def synchronised(self, outcome: Synchronised) -> None:
-        """Note a synchronisation."""
-        self._synchronisations.labels(outcome.collector, "done").inc()
+        """Note a synchronisation; its count is the last to tell of it."""
         self._duration.labels(outcome.collector).observe(outcome.seconds)
         self._requests.labels(outcome.collector).set(outcome.requests)
+        self._synchronisations.labels(outcome.collector, "done").inc()
 
     def failed(self, model: str, error: Exception) -> None:
         """Note a failed synchronisation."""
