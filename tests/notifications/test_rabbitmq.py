@@ -139,9 +139,13 @@ def test_what_was_missed_while_the_broker_was_away_is_found_by_the_next_synchron
         given = options(emulator, broker.url, "sqlite://")
         rabbit = given.pop("oslo_messaging_rabbit")
         conf = configuration(**given)
+
+        def known(name: str) -> bool:
+            return "oslo_messaging_rabbit" in conf and name in conf.oslo_messaging_rabbit
+
         with CollectorService(conf) as collector:
             for name, value in rabbit.items():
-                until(lambda name=name: name in conf.oslo_messaging_rabbit)  # type: ignore[misc]
+                until(lambda name=name: known(name))  # type: ignore[misc]
                 conf.set_override(name, value, group="oslo_messaging_rabbit")
             until_agreed(collector.graph, cloud)
             until(lambda: listeners(broker.url))
