@@ -40,26 +40,23 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
 
 
-#: Seconds of a time limit that may pass from one look at the clock to the next at the most.
-_STEP = 0.05
-
-
 @pytest.fixture
 def processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count the time limit of `rebalance` in processor time: a busy machine changes nothing.
 
-    Nor does a slow one, or a long collection of garbage, end a search before it has begun.
+    Nor does a long collection of garbage end a search before it has begun: from one look at the
+    clock to the next a tenth of the limit passes at the most.
     """
     from tachyon.optimize.strategies.rebalance import Rebalance
 
     lock = threading.Lock()
     seen, passed = process_time(), 0.0
 
-    def clock(_: Rebalance) -> float:
+    def clock(strategy: Rebalance) -> float:
         nonlocal seen, passed
         with lock:
             now = process_time()
-            passed += min(now - seen, _STEP)
+            passed += min(now - seen, strategy.parameters["time_limit"] / 10)
             seen = now
             return passed
 

@@ -140,12 +140,13 @@ def test_what_was_missed_while_the_broker_was_away_is_found_by_the_next_synchron
         rabbit = given.pop("oslo_messaging_rabbit")
         conf = configuration(**given)
 
-        def known(name: str) -> bool:
-            return "oslo_messaging_rabbit" in conf and name in conf.oslo_messaging_rabbit
+        def known() -> bool:
+            group = "oslo_messaging_rabbit"
+            return group in conf and all(name in conf[group] for name in rabbit)
 
         with CollectorService(conf) as collector:
+            until(known)
             for name, value in rabbit.items():
-                until(lambda name=name: known(name))  # type: ignore[misc]
                 conf.set_override(name, value, group="oslo_messaging_rabbit")
             until_agreed(collector.graph, cloud)
             until(lambda: listeners(broker.url))

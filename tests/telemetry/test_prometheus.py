@@ -113,7 +113,7 @@ def test_a_whole_audit_at_the_size_of_a_cloud_needs_few_queries(
 @pytest.mark.usefixtures("processor_time")
 @pytest.mark.parametrize(
     ("strategy", "given"),
-    [(StandardDeviation, {}), (Rebalance, {"time_limit": 15, "safety": 0.2})],
+    [(StandardDeviation, {}), (Rebalance, {"time_limit": 6, "safety": 0.2})],
 )
 def test_what_prometheus_has_measured_is_what_is_evened_out(
     cloud: Cloud, datasources: Datasources, strategy: type[Strategy], given: dict[str, Any]

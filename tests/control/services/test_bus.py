@@ -29,7 +29,7 @@ from tests.control.world import World, fill
 from tests.waiting import PATIENCE, until
 
 #: Seconds that a request may take longer because nobody listens where the bus should be.
-DELAY = 20.0
+DELAY = 10.0
 SHORT = {"goal": "dummy", "strategy": "dummy", "parameters": {"para1": 1.0}}
 
 

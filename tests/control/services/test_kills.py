@@ -31,7 +31,7 @@ from tests.waiting import until
 #: Seconds between two rounds of the continuous audit.
 INTERVAL = 3
 #: Seconds within which everything has ended once the last one killed is back.
-SETTLED = 120.0
+SETTLED = 30.0
 MEMBERS = [(kind, host) for kind in ("decision-engine", "applier") for host in ("one", "two")]
 CONFIG = """
 [DEFAULT]

@@ -18,7 +18,7 @@ from tachyon.optimize.reassignment.way import Way
 
 #: The ways that are tried in turn until one leads to all: whether they are strict, how often each
 #: instance may be sent around, and what share of the time that is left they leave at least. Those
-#: after the first try moves in an order that is drawn.
+#: after the first try moves in an order that is drawn; the second is tried even without time.
 _WAYS = ((False, 1, 0.45), (True, 1, 0.75), (False, 2, 0.75), (False, 1, 0.75), (False, 2, 0.75))
 #: What share of a way stops must be that are worth being looked for.
 _STOPS = 0.05
@@ -54,7 +54,8 @@ def reach(session: Session, statement: Statement, best: I64, left: Callable[[], 
         way = _way(session, statement, strict=strict, detours=detours)
         rng = np.random.default_rng(attempt) if attempt else None
         found.append(_led(session, statement, way.to(best, over, rng), strict=strict))
-        if (found[-1].place == best).all() or left() <= 0.0:
+        # A way that may break rules can be cut short where some are broken, a strict one nowhere.
+        if (found[-1].place == best).all() or (left() <= 0.0 and attempt):
             break
     return min(found, key=lambda one: one.cost)
 
